@@ -1,0 +1,104 @@
+/**
+ * The agent's own API: HTTP with JSON over a unix socket (mode 0600), asked by `loom` on the host. Errors have the body of errors.ts.
+ *
+ *   GET  /v1/status       agentStatusSchema
+ *   GET  /v1/peers        { peers: peerRowSchema[] }
+ *   GET  /v1/fdb          { entries: fdbRowSchema[] }
+ *   GET  /v1/neighbours   { entries: neighbourRowSchema[] }
+ *   POST /v1/join         agentJoinSchema  -> agentJoinReplySchema (when the network is up on this host)
+ *   POST /v1/leave        { network }      -> {}
+ *   POST /v1/ping         { node, count }  -> { node, results: pingResultSchema[] }
+ */
+import { z } from 'zod';
+import { endpointSchema, idSchema, ipSchema, macSchema, nameSchema, nodeIdSchema } from './values.ts';
+
+/** Where the agent listens when nothing else is said; LOOM_SOCKET and --socket change it. */
+export const AGENT_SOCKET_DEFAULT = '/run/etherloom/agent.sock';
+/** Counts a ping request may ask for. */
+export const PING_COUNT_MAX = 100;
+
+/** Linux interface name: 15 bytes at most (IFNAMSIZ). */
+export const interfaceNameSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,15}$/, 'must be 1 to 15 letters, digits, "_", "." or "-"');
+
+export const agentJoinSchema = z.strictObject({
+  token: z.string(),
+  name: nameSchema.optional().describe('default: the host name'),
+  interface: interfaceNameSchema.optional().describe('default: loom- and the network name, cut to 15'),
+});
+export type AgentJoin = z.infer<typeof agentJoinSchema>;
+export const agentJoinReplySchema = z.object({
+  nodeId: nodeIdSchema,
+  nodeName: nameSchema,
+  network: nameSchema,
+  interface: z.string(),
+  mac: macSchema,
+  addresses: z.array(z.string()).describe('with prefix length, for example 10.1.0.2/24'),
+});
+
+const counterRecord = z.record(z.string(), z.number()).describe('by drop reason; reasons that never happened are left out');
+
+export const agentNetworkSchema = z.object({
+  id: idSchema,
+  name: nameSchema,
+  vni: z.int(),
+  interface: z.string(),
+  mac: macSchema,
+  addresses: z.array(z.string()),
+  mtuBytes: z.int(),
+  revision: z.int(),
+  members: z.int(),
+  sentFrames: z.number(),
+  sentBytes: z.number(),
+  receivedFrames: z.number(),
+  receivedBytes: z.number(),
+  answeredLocally: z.number(),
+  drops: counterRecord,
+});
+
+export const agentStatusSchema = z.object({
+  version: z.string(),
+  nodeId: nodeIdSchema.nullable().describe('null: has not joined'),
+  nodeName: nameSchema.nullable(),
+  port: z.int(),
+  controller: z.object({
+    url: z.string().nullable(),
+    connected: z.boolean(),
+    lastConnectedAt: z.iso.datetime().nullable(),
+    lastError: z.string().nullable(),
+  }),
+  datapath: z.object({
+    running: z.boolean(),
+    pid: z.int().nullable(),
+    restarts: z.int(),
+    lanes: z.int(),
+    features: z.array(z.string()),
+  }),
+  networks: z.array(agentNetworkSchema),
+  peers: z.object({ total: z.int(), up: z.int() }),
+  drops: counterRecord,
+});
+export type AgentStatus = z.infer<typeof agentStatusSchema>;
+
+export const peerRowSchema = z.object({
+  nodeId: nodeIdSchema,
+  name: nameSchema,
+  networks: z.array(nameSchema),
+  state: z.enum(['up', 'connecting', 'down', 'no-endpoint']),
+  path: z.enum(['direct', 'none']),
+  endpoint: endpointSchema.nullable(),
+  latencyMs: z.number().nullable(),
+  sessionAgeMs: z.number().nullable(),
+  lastReceivedMs: z.number().nullable().describe('since something authenticated arrived'),
+  handshakes: z.int(),
+  sentBytes: z.number(),
+  receivedBytes: z.number(),
+  drops: counterRecord,
+});
+export type PeerRow = z.infer<typeof peerRowSchema>;
+
+export const fdbRowSchema = z.object({ network: nameSchema, mac: macSchema, node: nameSchema, nodeId: nodeIdSchema });
+export const neighbourRowSchema = z.object({ network: nameSchema, address: ipSchema, mac: macSchema, node: nameSchema, nodeId: nodeIdSchema });
+
+export const leaveRequestSchema = z.strictObject({ network: z.string().describe('name or id') });
+export const pingRequestSchema = z.strictObject({ node: z.string().describe('name or id'), count: z.int().min(1).max(PING_COUNT_MAX).default(4) });
+export const pingResultSchema = z.object({ latencyMs: z.number().nullable().describe('null: no answer in time'), path: z.enum(['direct', 'none']), endpoint: endpointSchema.nullable() });
