@@ -1,10 +1,12 @@
 /**
  * WebSocket between agent and controller: GET /v1/agent, JSON text messages.
  *
- * The controller opens with `challenge`; the agent answers `authenticate`, which carries the revision it holds of each network, so that only what it
- * lacks is sent. After `welcome` the controller sends a snapshot or delta for each network that differs, `removed` for those that the node
- * is not a member of, and from then on a delta with each change. `digest` is SHA-256 of the canonical state after the change
- * (core/network-state): an agent whose own digest differs asks with `resync`.
+ * The controller opens with `challenge`; the agent answers `authenticate`, which carries the
+ * revision it holds of each network, so that only what it lacks is sent. After `welcome` the
+ * controller sends a snapshot or delta for each network that differs, `removed` for those that the
+ * node is not a member of, and from then on a delta with each change. `digest` is SHA-256 of the
+ * canonical state after the change (core/network-state): an agent whose own digest differs asks
+ * with `resync`.
  */
 import { z } from 'zod';
 import { NETWORK_MEMBERS_MAX, NODE_ENDPOINTS_MAX, NODE_NETWORKS_MAX } from './limits.ts';
@@ -54,7 +56,11 @@ export type NetworkState = z.infer<typeof networkStateSchema>;
 
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const snapshotSchema = z.strictObject({ type: z.literal('snapshot'), state: networkStateSchema, digest: digestSchema });
+export const snapshotSchema = z.strictObject({
+  type: z.literal('snapshot'),
+  state: networkStateSchema,
+  digest: digestSchema,
+});
 export const deltaSchema = z.strictObject({
   type: z.literal('delta'),
   networkId: idSchema,
@@ -73,7 +79,9 @@ export const controllerMessageSchema = z.discriminatedUnion('type', [
     type: z.literal('welcome'),
     nodeId: nodeIdSchema,
     observedAddress: ipSchema.describe('address that the controller sees the agent at'),
-    revisions: z.record(idSchema, z.int().nonnegative()).describe('networks of the node, at their revisions'),
+    revisions: z
+      .record(idSchema, z.int().nonnegative())
+      .describe('networks of the node, at their revisions'),
   }),
   snapshotSchema,
   deltaSchema,
@@ -88,18 +96,26 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
     nodeId: nodeIdSchema,
     version: z.string().max(32),
     signature: signatureSchema.describe('Ed25519 over linkSigningText()'),
-    revisions: z.record(idSchema, z.int().nonnegative()).refine((r) => Object.keys(r).length <= NODE_NETWORKS_MAX, 'too many networks'),
+    revisions: z
+      .record(idSchema, z.int().nonnegative())
+      .refine((r) => Object.keys(r).length <= NODE_NETWORKS_MAX, 'too many networks'),
   }),
   z.strictObject({
     type: z.literal('endpoints'),
-    endpoints: z.array(endpointSchema).max(NODE_ENDPOINTS_MAX).describe('replaces all earlier ones; best first'),
+    endpoints: z
+      .array(endpointSchema)
+      .max(NODE_ENDPOINTS_MAX)
+      .describe('replaces all earlier ones; best first'),
   }),
   z.strictObject({ type: z.literal('resync'), networkId: idSchema }),
   z.strictObject({ type: z.literal('leave'), networkId: idSchema }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessageSchema>;
 
-/** The text that an agent signs to open a link: bound to the controller's certificate, so that no other server can pass it on. */
+/**
+ * The text that an agent signs to open a link: bound to the controller's certificate, so that no
+ * other server can pass it on.
+ */
 export function linkSigningText(nonce: string, nodeId: string, tlsFingerprint: string): string {
   return ['etherloom link 1', nonce, nodeId, tlsFingerprint].join('\n');
 }

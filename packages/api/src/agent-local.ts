@@ -1,16 +1,24 @@
 /**
- * The agent's own API: HTTP with JSON over a unix socket (mode 0600), asked by `loom` on the host. Errors have the body of errors.ts.
+ * The agent's own API: HTTP with JSON over a unix socket (mode 0600), asked by `loom` on the host.
+ * Errors have the body of errors.ts.
  *
  *   GET  /v1/status       agentStatusSchema
  *   GET  /v1/peers        { peers: peerRowSchema[] }
  *   GET  /v1/fdb          { entries: fdbRowSchema[] }
  *   GET  /v1/neighbours   { entries: neighbourRowSchema[] }
- *   POST /v1/join         agentJoinSchema  -> agentJoinReplySchema (when the network is up on this host)
+ *   POST /v1/join         agentJoinSchema  -> agentJoinReplySchema (the network is up then)
  *   POST /v1/leave        { network }      -> {}
  *   POST /v1/ping         { node, count }  -> { node, results: pingResultSchema[] }
  */
 import { z } from 'zod';
-import { endpointSchema, idSchema, ipSchema, macSchema, nameSchema, nodeIdSchema } from './values.ts';
+import {
+  endpointSchema,
+  idSchema,
+  ipSchema,
+  macSchema,
+  nameSchema,
+  nodeIdSchema,
+} from './values.ts';
 
 /** Where the agent listens when nothing else is said; LOOM_SOCKET and --socket change it. */
 export const AGENT_SOCKET_DEFAULT = '/run/etherloom/agent.sock';
@@ -18,12 +26,16 @@ export const AGENT_SOCKET_DEFAULT = '/run/etherloom/agent.sock';
 export const PING_COUNT_MAX = 100;
 
 /** Linux interface name: 15 bytes at most (IFNAMSIZ). */
-export const interfaceNameSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,15}$/, 'must be 1 to 15 letters, digits, "_", "." or "-"');
+export const interfaceNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,15}$/, 'must be 1 to 15 letters, digits, "_", "." or "-"');
 
 export const agentJoinSchema = z.strictObject({
   token: z.string(),
   name: nameSchema.optional().describe('default: the host name'),
-  interface: interfaceNameSchema.optional().describe('default: loom- and the network name, cut to 15'),
+  interface: interfaceNameSchema
+    .optional()
+    .describe('default: loom- and the network name, cut to 15'),
 });
 export type AgentJoin = z.infer<typeof agentJoinSchema>;
 export const agentJoinReplySchema = z.object({
@@ -35,7 +47,9 @@ export const agentJoinReplySchema = z.object({
   addresses: z.array(z.string()).describe('with prefix length, for example 10.1.0.2/24'),
 });
 
-const counterRecord = z.record(z.string(), z.number()).describe('by drop reason; reasons that never happened are left out');
+const counterRecord = z
+  .record(z.string(), z.number())
+  .describe('by drop reason; reasons that never happened are left out');
 
 export const agentNetworkSchema = z.object({
   id: idSchema,
@@ -96,9 +110,27 @@ export const peerRowSchema = z.object({
 });
 export type PeerRow = z.infer<typeof peerRowSchema>;
 
-export const fdbRowSchema = z.object({ network: nameSchema, mac: macSchema, node: nameSchema, nodeId: nodeIdSchema });
-export const neighbourRowSchema = z.object({ network: nameSchema, address: ipSchema, mac: macSchema, node: nameSchema, nodeId: nodeIdSchema });
+export const fdbRowSchema = z.object({
+  network: nameSchema,
+  mac: macSchema,
+  node: nameSchema,
+  nodeId: nodeIdSchema,
+});
+export const neighbourRowSchema = z.object({
+  network: nameSchema,
+  address: ipSchema,
+  mac: macSchema,
+  node: nameSchema,
+  nodeId: nodeIdSchema,
+});
 
 export const leaveRequestSchema = z.strictObject({ network: z.string().describe('name or id') });
-export const pingRequestSchema = z.strictObject({ node: z.string().describe('name or id'), count: z.int().min(1).max(PING_COUNT_MAX).default(4) });
-export const pingResultSchema = z.object({ latencyMs: z.number().nullable().describe('null: no answer in time'), path: z.enum(['direct', 'none']), endpoint: endpointSchema.nullable() });
+export const pingRequestSchema = z.strictObject({
+  node: z.string().describe('name or id'),
+  count: z.int().min(1).max(PING_COUNT_MAX).default(4),
+});
+export const pingResultSchema = z.object({
+  latencyMs: z.number().nullable().describe('null: no answer in time'),
+  path: z.enum(['direct', 'none']),
+  endpoint: endpointSchema.nullable(),
+});

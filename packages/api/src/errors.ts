@@ -1,26 +1,127 @@
 /**
- * The one table of errors that the API answers with. Body: `{"error": {"code", "message", "requestId", "details"?}}`.
- * The CLI, the documentation page and the OpenAPI document are made from it.
+ * The one table of errors that the API answers with. Body: `{"error": {"code", "message",
+ * "requestId", "details"?}}`. The CLI, the documentation page and the OpenAPI document are made
+ * from it.
  */
 import { z } from 'zod';
 
 export const ERRORS = {
-  invalid_request: { status: 400, when: 'A body, query or path value does not fit its schema.', action: 'Correct the fields named in details.' },
-  token_invalid: { status: 401, when: 'The join token is not known here.', action: 'Create one with `loom token create --network NAME`.' },
-  token_expired: { status: 401, when: 'The join token is past its expiry.', action: 'Create a new one; `--expires` sets its life.' },
-  token_used_up: { status: 401, when: 'The join token was used as often as it allows.', action: 'Create a new one; `--uses` sets how often.' },
-  unauthenticated: { status: 401, when: 'Credentials are missing or wrong.', action: 'Log in with `loom login URL --token-file FILE`.' },
-  forbidden: { status: 403, when: 'The credentials do not allow this.', action: 'Ask an administrator of the organization.' },
-  node_removed: { status: 403, when: 'The node was removed from the organization.', action: 'Join again with a fresh state directory.' },
-  not_found: { status: 404, when: 'No such thing.', action: 'List what there is, for example `loom network list`.' },
+  invalid_request: {
+    status: 400,
+    when: 'A body, query or path value does not fit its schema.',
+    action: 'Correct the fields named in details.',
+  },
+  token_invalid: {
+    status: 401,
+    when: 'The join token is not known here.',
+    action: 'Create one with `loom token create --network NAME`.',
+  },
+  token_expired: {
+    status: 401,
+    when: 'The join token is past its expiry.',
+    action: 'Create a new one; `--expires` sets its life.',
+  },
+  token_used_up: {
+    status: 401,
+    when: 'The join token was used as often as it allows.',
+    action: 'Create a new one; `--uses` sets how often.',
+  },
+  token_network_mismatch: {
+    status: 401,
+    when: 'The join token is for another network than the one that it was presented for.',
+    action: 'Create one for that network with `loom token create --network NAME`.',
+  },
+  unauthenticated: {
+    status: 401,
+    when: 'Credentials are missing or wrong.',
+    action: 'Log in with `loom login URL --token-file FILE`.',
+  },
+  forbidden: {
+    status: 403,
+    when: 'The credentials do not allow this.',
+    action: 'Ask an administrator of the organization.',
+  },
+  node_removed: {
+    status: 403,
+    when: 'The node was removed from the organization.',
+    action: 'Join again with a fresh state directory.',
+  },
+  not_found: {
+    status: 404,
+    when: 'No such thing.',
+    action: 'List what there is, for example `loom network list`.',
+  },
+  method_not_allowed: {
+    status: 405,
+    when: 'The path exists, but not with this method.',
+    action: 'Use a method of the Allow header.',
+  },
   name_taken: { status: 409, when: 'The name is in use.', action: 'Choose another name.' },
-  reservation_overlaps: { status: 409, when: 'The address is assigned or reserved.', action: 'Choose another address, or release this one first.' },
-  prefix_invalid: { status: 409, when: 'The network already has another address prefix.', action: 'Delete the network or choose another one.' },
-  pool_exhausted: { status: 409, when: 'The address pool named in the message has no free address.', action: 'Remove members, or create a network with a larger prefix.' },
-  vni_exhausted: { status: 409, when: 'Every VNI is in use or in quarantine.', action: 'Delete networks and wait for the end of their quarantine.' },
-  limit_reached: { status: 409, when: 'A documented limit is reached.', action: 'The message names the limit.' },
-  too_many_requests: { status: 429, when: 'More requests than the rate allows.', action: 'Wait as long as Retry-After says.' },
-  internal: { status: 500, when: 'A fault of the controller.', action: 'Look for the request id in its log.' },
+  reservation_overlaps: {
+    status: 409,
+    when: 'The address is assigned or reserved.',
+    action: 'Choose another address, or release this one first.',
+  },
+  prefix_invalid: {
+    status: 409,
+    when: 'The network already has another address prefix.',
+    action: 'Delete the network or choose another one.',
+  },
+  pool_exhausted: {
+    status: 409,
+    when: 'The address pool named in the message has no free address.',
+    action: 'Remove members, or create a network with a larger prefix.',
+  },
+  vni_exhausted: {
+    status: 409,
+    when: 'Every VNI is in use or in quarantine.',
+    action: 'Delete networks and wait for the end of their quarantine.',
+  },
+  limit_reached: {
+    status: 409,
+    when: 'A documented limit is reached.',
+    action: 'The message names the limit.',
+  },
+  body_too_large: {
+    status: 413,
+    when: 'The body is larger than the controller reads.',
+    action: 'Send at most 65536 bytes.',
+  },
+  too_many_requests: {
+    status: 429,
+    when: 'More requests than the rate allows.',
+    action: 'Wait as long as Retry-After says.',
+  },
+  interface_taken: {
+    status: 409,
+    when: 'The interface name is in use on this host by something else.',
+    action: 'Join with `--interface` and another name.',
+  },
+  controller_other: {
+    status: 409,
+    when: 'The join token is of another controller than the one that this agent serves.',
+    action: 'Run a second agent with its own `--state`, `--socket` and `--port`.',
+  },
+  tls_fingerprint_mismatch: {
+    status: 502,
+    when: 'The server at the URL of the token shows another certificate than the token pins.',
+    action: 'Compare the fingerprint that the controller prints with that of the token.',
+  },
+  controller_unreachable: {
+    status: 502,
+    when: 'No controller named in the token answers this host.',
+    action: 'Check the addresses in the message, and that the controller runs.',
+  },
+  host_unfit: {
+    status: 500,
+    when: 'The host lacks a device, a program or a privilege that the agent needs.',
+    action: 'The message names it.',
+  },
+  internal: {
+    status: 500,
+    when: 'A fault of the controller.',
+    action: 'Look for the request id in its log.',
+  },
   unavailable: { status: 503, when: 'The controller is stopping.', action: 'Try again.' },
 } as const;
 

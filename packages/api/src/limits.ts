@@ -12,13 +12,18 @@ export const NODE_ENDPOINTS_MAX = 16;
 export const NETWORK_MEMBERS_MAX = 1_000;
 /** Networks a node may be a member of. */
 export const NODE_NETWORKS_MAX = 256;
-/** Rows that one list call returns. */
-export const LIST_ROWS_MAX = 1_000;
+/**
+ * Rows that one list call returns, and so rows of a kind that a controller holds: lists are whole.
+ */
+export const LIST_ROWS_MAX = 10_000;
 /** Smallest inner MTU: IPv6 needs 1,280 (RFC 8200, 5). */
 export const MTU_BYTES_MIN = 1_280;
 /** Largest inner MTU: a 9,000-byte underlay less 88 bytes of IPv6 overhead and a 14-byte header. */
 export const MTU_BYTES_MAX = 8_898;
-/** Inner MTU that fits a 1,460-byte underlay over IPv4 and a 1,500-byte one over IPv6, with a VLAN tag inside. */
+/**
+ * Inner MTU that fits a 1,460-byte underlay over IPv4 and a 1,500-byte one over IPv6, with a VLAN
+ * tag inside.
+ */
 export const MTU_BYTES_DEFAULT = 1_370;
 /** Uses of a join token. */
 export const TOKEN_USES_MAX = 1_000_000;

@@ -22,7 +22,11 @@ import {
   timeSchema,
 } from './values.ts';
 
-export const organizationSchema = z.object({ id: idSchema, name: nameSchema, createdAt: timeSchema });
+export const organizationSchema = z.object({
+  id: idSchema,
+  name: nameSchema,
+  createdAt: timeSchema,
+});
 export type Organization = z.infer<typeof organizationSchema>;
 export const organizationCreateSchema = z.strictObject({ name: nameSchema });
 
@@ -43,8 +47,14 @@ export type Network = z.infer<typeof networkSchema>;
 export const networkCreateSchema = z.strictObject({
   name: nameSchema,
   organizationId: idSchema.optional().describe('default: the organization of the credentials'),
-  ipv4: ipv4PrefixSchema.nullable().optional().describe('pool for members; default: a free /24 of 10.0.0.0/8; null: none'),
-  ipv6: ipv6PrefixSchema.nullable().optional().describe('pool for members; default: a random /64 of fd00::/8 (RFC 4193); null: none'),
+  ipv4: ipv4PrefixSchema
+    .nullable()
+    .optional()
+    .describe('pool for members; default: a free /24 of 10.0.0.0/8; null: none'),
+  ipv6: ipv6PrefixSchema
+    .nullable()
+    .optional()
+    .describe('pool for members; default: a random /64 of fd00::/8 (RFC 4193); null: none'),
   mtuBytes: z.int().min(MTU_BYTES_MIN).max(MTU_BYTES_MAX).default(MTU_BYTES_DEFAULT),
 });
 
@@ -52,7 +62,9 @@ export const reservationSchema = z.object({
   id: idSchema,
   networkId: idSchema,
   address: ipSchema,
-  nodeId: nodeIdSchema.nullable().describe('node that gets the address when it joins; null: nobody'),
+  nodeId: nodeIdSchema
+    .nullable()
+    .describe('node that gets the address when it joins; null: nobody'),
   note: z.string().max(200),
   createdAt: timeSchema,
 });
@@ -100,7 +112,11 @@ export type JoinTokenRow = z.infer<typeof joinTokenSchema>;
 export const joinTokenCreateSchema = z.strictObject({
   network: z.string().describe('network id or name'),
   uses: z.int().min(1).max(TOKEN_USES_MAX).default(1),
-  lifetimeSeconds: z.int().min(1).max(TOKEN_LIFETIME_SECONDS_MAX).default(TOKEN_LIFETIME_SECONDS_DEFAULT),
+  lifetimeSeconds: z
+    .int()
+    .min(1)
+    .max(TOKEN_LIFETIME_SECONDS_MAX)
+    .default(TOKEN_LIFETIME_SECONDS_DEFAULT),
 });
 export const joinTokenCreatedSchema = z.object({
   ...joinTokenSchema.shape,
@@ -108,11 +124,13 @@ export const joinTokenCreatedSchema = z.object({
 });
 
 /**
- * A node registers itself. The signature proves the signing key: Ed25519 over the bytes of joinSigningText().
- * Joining again with the same node id and keys is idempotent and does not cost a use.
+ * A node registers itself. The signature proves the signing key: Ed25519 over the bytes of
+ * joinSigningText(). Joining again with the same node id and keys is idempotent and does not cost a
+ * use.
  */
 export const joinRequestSchema = z.strictObject({
   tokenId: idSchema,
+  network: nameSchema.describe('the network that the token names'),
   secret: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url (43 characters)'),
   nodeId: nodeIdSchema,
   name: nameSchema,
@@ -133,7 +151,15 @@ export type JoinReply = z.infer<typeof joinReplySchema>;
 
 /** The text that a joining node signs. */
 export function joinSigningText(request: Omit<JoinRequest, 'signature'>): string {
-  return ['etherloom join 1', request.tokenId, request.secret, request.nodeId, request.signKey, request.sessionKey].join('\n');
+  return [
+    'etherloom join 1',
+    request.tokenId,
+    request.network,
+    request.secret,
+    request.nodeId,
+    request.signKey,
+    request.sessionKey,
+  ].join('\n');
 }
 
 export const healthSchema = z.object({ status: z.literal('ok'), version: z.string() });

@@ -6,21 +6,32 @@ import { NAME_CHARS_MAX } from './limits.ts';
 export const nameSchema = z
   .string()
   .max(NAME_CHARS_MAX)
-  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be lower-case letters, digits and inner hyphens, at most 63');
+  .regex(
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+    'must be lower-case letters, digits and inner hyphens, at most 63',
+  );
 
 /** 16 random bytes as 32 lower-case hex digits. */
 export const nodeIdSchema = z.string().regex(/^[0-9a-f]{32}$/, 'must be 32 lower-case hex digits');
 
 /** Identifier of a row made by the controller: prefix_ and 20 characters. */
-export const idSchema = z.string().regex(/^[a-z]{2,4}_[0-9a-z]{20}$/, 'must look like net_ and 20 letters or digits');
+export const idSchema = z
+  .string()
+  .regex(/^[a-z]{2,4}_[0-9a-z]{20}$/, 'must look like net_ and 20 letters or digits');
 
 /** 32-byte public key in base64url without padding. */
-export const publicKeySchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url (43 characters)');
+export const publicKeySchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url (43 characters)');
 
 /** Ed25519 signature in base64url without padding. */
-export const signatureSchema = z.string().regex(/^[A-Za-z0-9_-]{86}$/, 'must be 64 bytes in base64url (86 characters)');
+export const signatureSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{86}$/, 'must be 64 bytes in base64url (86 characters)');
 
-export const macSchema = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'must look like 02:00:5e:10:00:01');
+export const macSchema = z
+  .string()
+  .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'must look like 02:00:5e:10:00:01');
 
 /** Underlay endpoint: "192.0.2.1:8002" or "[2001:db8::1]:8002". core/endpoint.ts parses it. */
 export const endpointSchema = z.string().max(64);

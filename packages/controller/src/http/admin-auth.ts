@@ -1,0 +1,47 @@
+/**
+ * Checks the administrator's bearer token: by hash, in constant time, with a rate on wrong ones.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { RequestError } from '../request-error.ts';
+import type { SourceRate } from './token-bucket.ts';
+
+export interface AdminAuth {
+  /**
+   * Throws RequestError unauthenticated or too_many_requests. A right token is never refused,
+   * whatever else its address sent.
+   */
+  check(authorization: string | undefined, source: string): void;
+}
+
+/** Keeps only the hash of the token. */
+export function createAdminAuth(token: string, failures: SourceRate): AdminAuth {
+  const expected = digest(token);
+  return {
+    check(authorization, source) {
+      const given = /^Bearer ([A-Za-z0-9_-]{1,256})$/i.exec(authorization ?? '')?.[1];
+      if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
+      countFailure(failures, source);
+      throw new RequestError(
+        'unauthenticated',
+        authorization === undefined
+          ? 'this needs the header "Authorization: Bearer TOKEN" with the token of the controller\'s admin.token'
+          : 'the bearer token is not that of this controller',
+      );
+    },
+  };
+}
+
+/** Notes wrong credentials. Throws too_many_requests when a source has shown too many. */
+export function countFailure(failures: SourceRate, source: string): void {
+  const waitSeconds = failures.take(source);
+  if (waitSeconds === 0) return;
+  throw new RequestError(
+    'too_many_requests',
+    `too many wrong credentials from ${source}: wait ${waitSeconds} s`,
+    { retryAfterSeconds: waitSeconds },
+  );
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,169 @@
+/**
+ * All links: takes WebSocket upgrades at /v1/agent, bounds how many there are, and tells links of
+ * changes, coalesced, so that a hundred joins in a moment are a few messages to each agent and not
+ * a hundred.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import type { WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
+import type { SourceRate } from '../http/token-bucket.ts';
+import { plainAddress, sourceOf } from '../http/token-bucket.ts';
+import {
+  AGENT_MESSAGE_BYTES_MAX,
+  COALESCE_MS,
+  LINKS_MAX,
+  LINK_PING_MS,
+  PENDING_LINKS_MAX,
+  PENDING_LINKS_PER_SOURCE_MAX,
+} from '../limits.ts';
+import { noteSeen } from '../store/nodes.ts';
+import type { Changes, Store } from '../store/store.ts';
+import { AgentLink } from './agent-link.ts';
+import { NetworkFeed } from './network-feed.ts';
+
+export interface LinkServerDeps {
+  readonly store: Store;
+  readonly tlsFingerprint: string;
+  readonly authFailures: SourceRate;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Path of the upgrade. */
+const LINK_PATH = '/v1/agent';
+
+/** Holds the links of this controller. */
+export class LinkServer {
+  readonly #deps: LinkServerDeps;
+  readonly #feed: NetworkFeed;
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: AGENT_MESSAGE_BYTES_MAX,
+    perMessageDeflate: false,
+  });
+  readonly #pending = new Set<AgentLink>();
+  readonly #open = new Map<string, AgentLink>();
+  readonly #pingTimer: NodeJS.Timeout;
+  readonly #changedNetworks = new Set<string>();
+  readonly #changedNodes = new Set<string>();
+  readonly #removedNodes = new Set<string>();
+  readonly #writes = new Set<Promise<void>>();
+  #coalesceTimer: NodeJS.Timeout | null = null;
+  #isStopping = false;
+
+  constructor(deps: LinkServerDeps) {
+    this.#deps = deps;
+    this.#feed = new NetworkFeed(deps.store);
+    this.#pingTimer = setInterval(() => {
+      for (const link of this.#open.values()) link.ping();
+    }, LINK_PING_MS);
+    this.#pingTimer.unref();
+  }
+
+  isConnected(nodeId: string): boolean {
+    return this.#open.has(nodeId);
+  }
+
+  /** Takes over a socket whose request asks for an upgrade, or answers it with a refusal. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const source = plainAddress(request.socket.remoteAddress);
+    const path = (request.url ?? '').replace(/\?.*$/s, '');
+    if (path !== LINK_PATH) return refuseUpgrade(socket, '404 Not Found');
+    if (this.#isStopping || this.#isFull(source))
+      return refuseUpgrade(socket, '503 Service Unavailable');
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#accept(webSocket, source),
+    );
+  }
+
+  #isFull(source: string): boolean {
+    if (this.#open.size >= LINKS_MAX || this.#pending.size >= PENDING_LINKS_MAX) return true;
+    let count = 0;
+    for (const link of this.#pending) if (sourceOf(link.source) === sourceOf(source)) count += 1;
+    return count >= PENDING_LINKS_PER_SOURCE_MAX;
+  }
+
+  #accept(webSocket: WebSocket, source: string): void {
+    const link = new AgentLink(webSocket, {
+      store: this.#deps.store,
+      feed: this.#feed,
+      tlsFingerprint: this.#deps.tlsFingerprint,
+      source,
+      now: this.#deps.now,
+      log: this.#deps.log,
+      onOpen: (opened) => this.#onOpen(opened),
+      onClosed: (closed) => this.#onClosed(closed),
+      isFailureLimited: () => this.#deps.authFailures.take(source) > 0,
+    });
+    this.#pending.add(link);
+  }
+
+  #onOpen(link: AgentLink): void {
+    this.#pending.delete(link);
+    if (link.nodeId === null) return;
+    const older = this.#open.get(link.nodeId);
+    this.#open.set(link.nodeId, link);
+    older?.refuse('replaced', 'another agent of this node connected');
+  }
+
+  #onClosed(link: AgentLink): void {
+    this.#pending.delete(link);
+    const { nodeId } = link;
+    if (nodeId === null || this.#open.get(nodeId) !== link) return;
+    this.#open.delete(nodeId);
+    this.#deps.log.info({ nodeId }, 'agent disconnected');
+    const write = this.#deps.store
+      .transact((tx) => noteSeen(tx, nodeId))
+      .catch((error: unknown) =>
+        this.#deps.log.error({ nodeId, err: error }, 'last seen could not be written'),
+      )
+      .finally(() => this.#writes.delete(write));
+    this.#writes.add(write);
+  }
+
+  /** To be called after each commit. */
+  onChanged(changes: Changes): void {
+    for (const id of changes.networkIds) this.#changedNetworks.add(id);
+    for (const id of changes.nodeIds) this.#changedNodes.add(id);
+    for (const id of changes.removedNodeIds) this.#removedNodes.add(id);
+    this.#coalesceTimer ??= setTimeout(() => this.#tellLinks(), COALESCE_MS);
+  }
+
+  #tellLinks(): void {
+    this.#coalesceTimer = null;
+    const networkIds = [...this.#changedNetworks];
+    for (const [nodeId, link] of this.#open)
+      link.onNetworksChanged(networkIds, this.#changedNodes.has(nodeId));
+    for (const nodeId of this.#removedNodes) this.#open.get(nodeId)?.expel();
+    this.#changedNetworks.clear();
+    this.#changedNodes.clear();
+    this.#removedNodes.clear();
+  }
+
+  /** Closes all links and refuses others; resolves when they are closed or `timeoutMs` is over. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#pingTimer);
+    if (this.#coalesceTimer) clearTimeout(this.#coalesceTimer);
+    const sockets = [...this.#open.values(), ...this.#pending];
+    for (const link of sockets) link.stop();
+    await this.#untilClosed(timeoutMs);
+    for (const link of [...this.#open.values(), ...this.#pending]) link.terminate();
+    await this.#untilClosed(timeoutMs);
+    await Promise.all(this.#writes);
+  }
+
+  async #untilClosed(timeoutMs: number): Promise<void> {
+    const deadlineMs = Date.now() + timeoutMs;
+    while (this.#open.size + this.#pending.size > 0 && Date.now() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,134 @@
+/**
+ * The controller's program: arguments, ready line, signals, exit status.
+ *
+ * Standard output carries the ready line alone, standard error the log (JSON lines). Exit status: 0
+ * after SIGTERM or SIGINT, 1 when it cannot start, 2 for wrong arguments.
+ */
+import { parseArgs } from 'node:util';
+import { destination, pino } from 'pino';
+import type { Controller } from './controller.ts';
+import { startController } from './controller.ts';
+import { LISTEN_DEFAULT, parseListenAddress, parsePublicUrl } from './data/listen-address.ts';
+import { StartupError } from './startup-error.ts';
+
+const USAGE = `Usage: loom controller --data DIR [--listen HOST:PORT] [--public-url URL] [--log-level LEVEL] [--json]
+
+  --data DIR          where it keeps its state; made on the first start, with DIR/admin.token and DIR/tls.*
+  --listen HOST:PORT  default ${LISTEN_DEFAULT}; [::]:8443 serves IPv6 too
+  --public-url URL    https URL that join tokens carry, where the addresses of this host are not reachable
+  --log-level LEVEL   error, warn, info (default) or debug; the log goes to standard error
+  --json              ready line and start errors as JSON
+`;
+
+const OPTIONS = {
+  data: { type: 'string' },
+  listen: { type: 'string' },
+  'public-url': { type: 'string' },
+  'log-level': { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'];
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
+      .values;
+  } catch (error) {
+    throw new StartupError(
+      'usage',
+      error instanceof Error ? error.message : 'wrong arguments',
+      error,
+    );
+  }
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const values = readArguments(args);
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (values.data === undefined || values.data === '')
+    throw new StartupError('usage', '--data DIR is missing');
+  const level = values['log-level'] ?? 'info';
+  if (!LOG_LEVELS.includes(level))
+    throw new StartupError('usage', `--log-level "${level}" is none of ${LOG_LEVELS.join(', ')}`);
+  const log = pino(
+    { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    destination({ dest: 2, sync: true }),
+  );
+  const controller = await startController({
+    dataDirectory: values.data,
+    listen: parseListenAddress(values.listen ?? LISTEN_DEFAULT),
+    publicUrl:
+      values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
+    log,
+  });
+  stopOnSignal(controller, () => log.info('stopping'));
+  process.stdout.write(values.json === true ? readyJson(controller) : readyText(controller));
+}
+
+function readyJson(controller: Controller): string {
+  const ready = {
+    ready: true,
+    url: controller.url,
+    joinUrls: controller.joinUrls,
+    tlsFingerprint: controller.tlsFingerprint,
+    pid: process.pid,
+    adminTokenFile: controller.adminTokenPath,
+    tlsCertificateFile: controller.tlsCertificatePath,
+  };
+  return `${JSON.stringify(ready)}\n`;
+}
+
+function readyText(controller: Controller): string {
+  return [
+    `The controller serves ${controller.url} (process ${process.pid}).`,
+    `  documentation      ${controller.url}/docs`,
+    `  join tokens carry  ${controller.joinUrls.join(' ')}`,
+    `  TLS fingerprint    ${controller.tlsFingerprint}`,
+    `  log in with        loom login ${controller.url} --token-file ${controller.adminTokenPath} --tls-fingerprint ${controller.tlsFingerprint}`,
+    '',
+  ].join('\n');
+}
+
+function stopOnSignal(controller: Controller, onStop: () => void): void {
+  const stop = () => {
+    process.once('SIGTERM', () => process.exit(1)); // asked twice: at once
+    process.once('SIGINT', () => process.exit(1));
+    onStop();
+    controller.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(
+          `stopping failed: ${error instanceof Error ? error.message : String(error)}\n`,
+        );
+        process.exit(1);
+      },
+    );
+  };
+  let isAsked = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      if (!isAsked) stop();
+      isAsked = true;
+    });
+  }
+}
+
+function fail(error: unknown, isJson: boolean): void {
+  const code = error instanceof StartupError ? error.code : 'internal';
+  const message = error instanceof Error ? error.message : String(error);
+  if (isJson) process.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`);
+  else process.stderr.write(`loom controller: ${message}\n${code === 'usage' ? `\n${USAGE}` : ''}`);
+  process.exitCode = code === 'usage' ? 2 : 1;
+}
+
+const args = process.argv.slice(2);
+try {
+  await run(args);
+} catch (error) {
+  fail(error, args.includes('--json'));
+}

@@ -1,0 +1,33 @@
+/** Finds the row of a node. */
+import { RequestError } from '../request-error.ts';
+import type { NodeRow } from './schema.ts';
+import type { Tx } from './store.ts';
+
+/**
+ * Finds a node that was not removed by id, else by name. Rejects with not_found, or invalid_request
+ * for a name that is ambiguous.
+ */
+export async function findNode(
+  tx: Tx,
+  idOrName: string,
+  organizationId?: string,
+): Promise<NodeRow> {
+  let query = tx.db.selectFrom('nodes').selectAll().where('removed_at', 'is', null).limit(2);
+  if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId);
+  const byId = await query.where('id', '=', idOrName).executeTakeFirst();
+  if (byId) return byId;
+  const [byName, other] = await query.where('name', '=', idOrName).execute();
+  if (!byName) {
+    throw new RequestError('not_found', `no node has the id or name "${idOrName.slice(0, 80)}"`);
+  }
+  if (!other) return byName;
+  throw new RequestError(
+    'invalid_request',
+    `several organizations have a node named "${idOrName}": use its id`,
+  );
+}
+
+/** The row of a node id, removed or not. */
+export function nodeById(tx: Tx, id: string): Promise<NodeRow | undefined> {
+  return tx.db.selectFrom('nodes').selectAll().where('id', '=', id).executeTakeFirst();
+}

@@ -1,0 +1,176 @@
+/**
+ * The shape of the database, step by step. A step is never changed after a release; a change is a
+ * further step. All steps that a database lacks run in one transaction. A database with more steps
+ * than this program knows is refused, not guessed at.
+ */
+import type { Kysely } from 'kysely';
+import { sql } from 'kysely';
+import type { Schema } from './schema.ts';
+
+const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [createFirstTables];
+
+/** Version that this program reads and writes. */
+export const SCHEMA_VERSION = STEPS.length;
+
+/** Thrown when the database was written by a later program. */
+export class DatabaseNewerError extends Error {
+  override readonly name = 'DatabaseNewerError';
+  readonly code = 'database_newer';
+  readonly version: number;
+
+  constructor(version: number) {
+    super(`the database has schema version ${version}; this program knows ${SCHEMA_VERSION}`);
+    this.version = version;
+  }
+}
+
+/** Brings a database to SCHEMA_VERSION. Rejects with DatabaseNewerError. */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx.schema
+      .createTable('schema_version')
+      .ifNotExists()
+      .addColumn('version', 'integer', (c) => c.notNull())
+      .execute();
+    const row = await tx.selectFrom('schema_version').select('version').executeTakeFirst();
+    const version = row?.version ?? 0;
+    if (version > SCHEMA_VERSION) throw new DatabaseNewerError(version);
+    for (const step of STEPS.slice(version)) await step(tx);
+    if (row) await tx.updateTable('schema_version').set({ version: SCHEMA_VERSION }).execute();
+    else await tx.insertInto('schema_version').values({ version: SCHEMA_VERSION }).execute();
+  });
+}
+
+async function createFirstTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('organizations')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('name', 'text', (c) => c.notNull().unique())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .execute();
+  await createNetworkTables(db);
+  await createNodeTables(db);
+  await createAddressTables(db);
+  await db.schema
+    .createTable('join_tokens')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('secret_hash', 'text', (c) => c.notNull())
+    .addColumn('uses', 'integer', (c) => c.notNull())
+    .addColumn('uses_left', 'integer', (c) => c.notNull().check(sql`uses_left >= 0`))
+    .addColumn('expires_at', 'text', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .execute();
+}
+
+async function createNetworkTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('networks')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('vni', 'integer', (c) => c.notNull().unique())
+    .addColumn('mtu_bytes', 'integer', (c) => c.notNull())
+    .addColumn('ipv4', 'text')
+    .addColumn('ipv6', 'text')
+    .addColumn('ipv4_cursor', 'text')
+    .addColumn('ipv6_cursor', 'text')
+    .addColumn('revision', 'integer', (c) => c.notNull())
+    .addColumn('config_revision', 'integer', (c) => c.notNull())
+    .addColumn('delta_floor', 'integer', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addUniqueConstraint('networks_name', ['organization_id', 'name'])
+    .execute();
+  await db.schema
+    .createTable('vni_quarantine')
+    .addColumn('vni', 'integer', (c) => c.primaryKey())
+    .addColumn('until', 'text', (c) => c.notNull())
+    .execute();
+}
+
+async function createNodeTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('nodes')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('sign_key', 'text', (c) => c.notNull().unique())
+    .addColumn('session_key', 'text', (c) => c.notNull().unique())
+    .addColumn('endpoints', 'text', (c) => c.notNull())
+    .addColumn('last_seen_at', 'text')
+    .addColumn('removed_at', 'text')
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createIndex('nodes_name')
+    .on('nodes')
+    .columns(['organization_id', 'name'])
+    .unique()
+    .where(sql.ref('removed_at'), 'is', null)
+    .execute();
+  await db.schema
+    .createTable('memberships')
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('node_id', 'text', (c) => c.notNull().references('nodes.id'))
+    .addColumn('mac', 'text', (c) => c.notNull())
+    .addColumn('joined_revision', 'integer', (c) => c.notNull())
+    .addColumn('changed_revision', 'integer', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('memberships_key', ['network_id', 'node_id'])
+    .addUniqueConstraint('memberships_mac', ['network_id', 'mac'])
+    .execute();
+  await db.schema.createIndex('memberships_node').on('memberships').column('node_id').execute();
+  await db.schema
+    .createTable('tombstones')
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('node_id', 'text', (c) => c.notNull())
+    .addColumn('joined_revision', 'integer', (c) => c.notNull())
+    .addColumn('removed_revision', 'integer', (c) => c.notNull())
+    .addPrimaryKeyConstraint('tombstones_key', ['network_id', 'removed_revision', 'node_id'])
+    .execute();
+}
+
+async function createAddressTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('addresses')
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('address_key', 'text', (c) => c.notNull())
+    .addColumn('address', 'text', (c) => c.notNull())
+    .addColumn('family', 'integer', (c) => c.notNull())
+    .addColumn('node_id', 'text')
+    .addColumn('released_at', 'text')
+    .addPrimaryKeyConstraint('addresses_key', ['network_id', 'address_key'])
+    .execute();
+  await db.schema
+    .createIndex('addresses_node')
+    .on('addresses')
+    .columns(['network_id', 'node_id'])
+    .execute();
+  await db.schema
+    .createIndex('addresses_released')
+    .on('addresses')
+    .columns(['network_id', 'family', 'released_at', 'address_key'])
+    .execute();
+  await db.schema
+    .createTable('reservations')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('address_key', 'text', (c) => c.notNull())
+    .addColumn('address', 'text', (c) => c.notNull())
+    .addColumn('family', 'integer', (c) => c.notNull())
+    .addColumn('node_id', 'text')
+    .addColumn('note', 'text', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addUniqueConstraint('reservations_address', ['network_id', 'address_key'])
+    .execute();
+}

@@ -1,0 +1,182 @@
+/** Networks: creating with a VNI and pools, finding by id or name, deleting. */
+import type { Network } from '@etherloom/api';
+import { LIST_ROWS_MAX } from '@etherloom/api';
+import type { Prefix } from '../addressing/prefix.ts';
+import {
+  addressKey,
+  memberRange,
+  overlaps,
+  parseGivenPrefix,
+  parsePrefix,
+  tenSlash24,
+  uniqueLocalSlash64,
+} from '../addressing/prefix.ts';
+import { makeId } from '../identifiers.ts';
+import { RequestError } from '../request-error.ts';
+import { countRows } from './count.ts';
+import { organizationIdFor } from './organizations.ts';
+import type { NetworkRow } from './schema.ts';
+import type { Tx } from './store.ts';
+import { allocateVni, quarantineVni } from './vni.ts';
+
+export interface NetworkGiven {
+  readonly name: string;
+  readonly organizationId?: string | undefined;
+  /** undefined: choose one; null: none. */
+  readonly ipv4?: string | null | undefined;
+  readonly ipv6?: string | null | undefined;
+  readonly mtuBytes: number;
+}
+
+/** /24 prefixes in 10.0.0.0/8. */
+const TEN_SLASH_24_COUNT = 65_536;
+
+export async function createNetwork(tx: Tx, given: NetworkGiven): Promise<Network> {
+  const organizationId = await organizationIdFor(tx, given.organizationId);
+  const ipv4 =
+    given.ipv4 === undefined
+      ? await freeTenSlash24(tx, organizationId)
+      : given.ipv4 === null
+        ? null
+        : parseGivenPrefix(given.ipv4, 'ipv4');
+  const ipv6 =
+    given.ipv6 === undefined
+      ? uniqueLocalSlash64(tx.random(7))
+      : given.ipv6 === null
+        ? null
+        : parseGivenPrefix(given.ipv6, 'ipv6');
+  const taken = await tx.db
+    .selectFrom('networks')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('name', '=', given.name)
+    .executeTakeFirst();
+  if (taken)
+    throw new RequestError(
+      'name_taken',
+      `a network named "${given.name}" exists in this organization`,
+    );
+  if ((await countRows(tx, 'networks')) >= LIST_ROWS_MAX) {
+    throw new RequestError('limit_reached', `a controller holds ${LIST_ROWS_MAX} networks at most`);
+  }
+  const row: NetworkRow = {
+    id: makeId('net', tx.random),
+    organization_id: organizationId,
+    name: given.name,
+    vni: await allocateVni(tx),
+    mtu_bytes: given.mtuBytes,
+    ipv4: ipv4?.text ?? null,
+    ipv6: ipv6?.text ?? null,
+    ipv4_cursor: cursorOf(ipv4),
+    ipv6_cursor: cursorOf(ipv6),
+    revision: 1,
+    config_revision: 1,
+    delta_floor: 1,
+    created_at: tx.now.toISOString(),
+  };
+  await tx.db.insertInto('networks').values(row).execute();
+  return toNetwork(row, 0);
+}
+
+/**
+ * Pool of members when none is asked for. It starts at a random place, so that it seldom meets a
+ * prefix of the underlay.
+ */
+async function freeTenSlash24(tx: Tx, organizationId: string): Promise<Prefix> {
+  const rows = await tx.db
+    .selectFrom('networks')
+    .select('ipv4')
+    .where('organization_id', '=', organizationId)
+    .execute();
+  const others = rows.flatMap((row) => (row.ipv4 === null ? [] : [parsePrefix(row.ipv4)]));
+  const [high = 0, low = 0] = tx.random(2);
+  for (let i = 0; i < TEN_SLASH_24_COUNT; i += 1) {
+    const candidate = tenSlash24(((high << 8) + low + i) % TEN_SLASH_24_COUNT);
+    if (!others.some((other) => overlaps(other, candidate))) return candidate;
+  }
+  throw new RequestError(
+    'pool_exhausted',
+    'no /24 of 10.0.0.0/8 is free in this organization: name a prefix of your own',
+  );
+}
+
+function cursorOf(prefix: Prefix | null): string | null {
+  return prefix === null ? null : addressKey(memberRange(prefix).first);
+}
+
+export async function listNetworks(tx: Tx): Promise<Network[]> {
+  const rows = await tx.db
+    .selectFrom('networks')
+    .selectAll()
+    .orderBy('name')
+    .orderBy('id')
+    .execute();
+  const counts = await tx.db
+    .selectFrom('memberships')
+    .select((eb) => ['network_id', eb.fn.countAll<number | string | bigint>().as('count')])
+    .groupBy('network_id')
+    .execute();
+  const countOf = new Map(counts.map((row) => [row.network_id, Number(row.count)]));
+  return rows.map((row) => toNetwork(row, countOf.get(row.id) ?? 0));
+}
+
+export async function showNetwork(tx: Tx, idOrName: string): Promise<Network> {
+  const row = await findNetwork(tx, idOrName);
+  const members = await tx.db
+    .selectFrom('memberships')
+    .select('node_id')
+    .where('network_id', '=', row.id)
+    .execute();
+  return toNetwork(row, members.length);
+}
+
+/**
+ * Finds a network by id or name. Rejects with not_found, or invalid_request where organizations
+ * share the name.
+ */
+export async function findNetwork(tx: Tx, idOrName: string): Promise<NetworkRow> {
+  const rows = await tx.db
+    .selectFrom('networks')
+    .selectAll()
+    .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
+    .limit(2)
+    .execute();
+  const [row, other] = rows;
+  if (!row)
+    throw new RequestError('not_found', `no network has the id or name "${idOrName.slice(0, 80)}"`);
+  if (other)
+    throw new RequestError(
+      'invalid_request',
+      `several organizations have a network named "${idOrName}": use its id`,
+    );
+  return row;
+}
+
+/** Deletes a network with all that hangs on it; its VNI rests. */
+export async function deleteNetwork(tx: Tx, idOrName: string): Promise<void> {
+  const row = await findNetwork(tx, idOrName);
+  const members = await tx.db
+    .selectFrom('memberships')
+    .select('node_id')
+    .where('network_id', '=', row.id)
+    .execute();
+  await quarantineVni(tx, row.vni);
+  await tx.db.deleteFrom('networks').where('id', '=', row.id).execute();
+  tx.changes.networkIds.add(row.id);
+  for (const member of members) tx.changes.nodeIds.add(member.node_id);
+}
+
+function toNetwork(row: NetworkRow, memberCount: number): Network {
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    name: row.name,
+    vni: row.vni,
+    mtuBytes: row.mtu_bytes,
+    ipv4: row.ipv4,
+    ipv6: row.ipv6,
+    revision: row.revision,
+    memberCount,
+    createdAt: row.created_at,
+  };
+}
