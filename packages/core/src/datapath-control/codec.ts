@@ -5,7 +5,11 @@
 import { CONTROL_FRAME_BYTES_MAX, MESSAGES } from './messages.ts';
 import type { FieldKind, MessageName } from './messages.ts';
 
-type FieldValue<K extends FieldKind> = K extends 'u8' | 'u16' | 'u32' ? number : K extends 'u64' ? bigint : Uint8Array;
+type FieldValue<K extends FieldKind> = K extends 'u8' | 'u16' | 'u32'
+  ? number
+  : K extends 'u64'
+    ? bigint
+    : Uint8Array;
 
 type FieldsOf<N extends MessageName> = (typeof MESSAGES)[N]['fields'];
 
@@ -15,7 +19,11 @@ export type MessageValues<N extends MessageName> = {
 };
 
 export type ControlMessage = {
-  [N in MessageName]: { readonly name: N; readonly requestId: number; readonly values: MessageValues<N> };
+  [N in MessageName]: {
+    readonly name: N;
+    readonly requestId: number;
+    readonly values: MessageValues<N>;
+  };
 }[MessageName];
 
 /** Bytes of the fixed part of every frame: length, code, zero, request id. */
@@ -42,12 +50,19 @@ export function fixedBytes(name: MessageName): number {
 }
 
 /** Encodes one frame, length field included. Throws RangeError when a value does not fit its field. */
-export function encodeControl<N extends MessageName>(name: N, requestId: number, values: MessageValues<N>): Uint8Array {
+export function encodeControl<N extends MessageName>(
+  name: N,
+  requestId: number,
+  values: MessageValues<N>,
+): Uint8Array {
   const fields: MessageFields = MESSAGES[name].fields;
   const given = values as Readonly<Record<string, number | bigint | Uint8Array>>; // typed at the signature
-  const tail = fields.some(([, kind]) => kind === 'tail') ? (given[fields.at(-1)?.[0] ?? ''] as Uint8Array) : undefined; // tail is bytes
+  const tail = fields.some(([, kind]) => kind === 'tail')
+    ? (given[fields.at(-1)?.[0] ?? ''] as Uint8Array)
+    : undefined; // tail is bytes
   const size = CONTROL_HEADER_BYTES + fixedBytes(name) + (tail?.length ?? 0);
-  if (size - 4 > CONTROL_FRAME_BYTES_MAX) throw new RangeError(`${name} of ${size} bytes is over ${CONTROL_FRAME_BYTES_MAX}`);
+  if (size - 4 > CONTROL_FRAME_BYTES_MAX)
+    throw new RangeError(`${name} of ${size} bytes is over ${CONTROL_FRAME_BYTES_MAX}`);
   const out = new Uint8Array(size);
   const view = new DataView(out.buffer);
   view.setUint32(0, size - 4);
@@ -64,16 +79,26 @@ export function encodeControl<N extends MessageName>(name: N, requestId: number,
 
 type MessageFields = readonly (readonly [string, FieldKind, string])[];
 
-function writeField(out: Uint8Array, view: DataView, at: number, kind: FieldKind, value: number | bigint | Uint8Array, label: string): number {
+function writeField(
+  out: Uint8Array,
+  view: DataView,
+  at: number,
+  kind: FieldKind,
+  value: number | bigint | Uint8Array,
+  label: string,
+): number {
   if (value instanceof Uint8Array) {
     const size = kind === 'tail' ? value.length : fieldBytes(kind);
-    if (typeof kind === 'string' && kind !== 'tail') throw new RangeError(`${label} takes a number, given bytes`);
-    if (value.length !== size) throw new RangeError(`${label} takes ${size} bytes, given ${value.length}`);
+    if (typeof kind === 'string' && kind !== 'tail')
+      throw new RangeError(`${label} takes a number, given bytes`);
+    if (value.length !== size)
+      throw new RangeError(`${label} takes ${size} bytes, given ${value.length}`);
     out.set(value, at);
     return size;
   }
   const bits = fieldBytes(kind) * 8;
-  if (BigInt(value) < 0n || BigInt(value) >= 1n << BigInt(bits)) throw new RangeError(`${label} takes ${bits} bits, given ${value}`);
+  if (BigInt(value) < 0n || BigInt(value) >= 1n << BigInt(bits))
+    throw new RangeError(`${label} takes ${bits} bits, given ${value}`);
   if (kind === 'u8') view.setUint8(at, Number(value));
   else if (kind === 'u16') view.setUint16(at, Number(value));
   else if (kind === 'u32') view.setUint32(at, Number(value));
@@ -84,16 +109,19 @@ function writeField(out: Uint8Array, view: DataView, at: number, kind: FieldKind
 
 /** Decodes one whole frame, length field included. */
 export function decodeControl(frame: Uint8Array): ControlMessage {
-  if (frame.length < CONTROL_HEADER_BYTES) throw new ControlCodecError(`frame of ${frame.length} bytes is shorter than its header`);
+  if (frame.length < CONTROL_HEADER_BYTES)
+    throw new ControlCodecError(`frame of ${frame.length} bytes is shorter than its header`);
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
-  if (view.getUint32(0) !== frame.length - 4) throw new ControlCodecError(`length says ${view.getUint32(0)}, frame has ${frame.length - 4}`);
+  if (view.getUint32(0) !== frame.length - 4)
+    throw new ControlCodecError(`length says ${view.getUint32(0)}, frame has ${frame.length - 4}`);
   const code = view.getUint16(4);
   const name = NAME_BY_CODE.get(code);
   if (name === undefined) throw new ControlCodecError(`unknown message code ${code}`);
   const fields: MessageFields = MESSAGES[name].fields;
   const hasTail = fields.at(-1)?.[1] === 'tail';
   const fixed = CONTROL_HEADER_BYTES + fixedBytes(name);
-  if (hasTail ? frame.length < fixed : frame.length !== fixed) throw new ControlCodecError(`${name} has ${frame.length} bytes, takes ${fixed}`);
+  if (hasTail ? frame.length < fixed : frame.length !== fixed)
+    throw new ControlCodecError(`${name} has ${frame.length} bytes, takes ${fixed}`);
   const values: Record<string, number | bigint | Uint8Array> = {};
   let at = CONTROL_HEADER_BYTES;
   for (const [field, kind] of fields) {
@@ -103,7 +131,12 @@ export function decodeControl(frame: Uint8Array): ControlMessage {
   return { name, requestId: view.getUint32(8), values } as unknown as ControlMessage; // shape proved by the table walked above
 }
 
-function readField(frame: Uint8Array, view: DataView, at: number, kind: FieldKind): number | bigint | Uint8Array {
+function readField(
+  frame: Uint8Array,
+  view: DataView,
+  at: number,
+  kind: FieldKind,
+): number | bigint | Uint8Array {
   if (kind === 'u8') return view.getUint8(at);
   if (kind === 'u16') return view.getUint16(at);
   if (kind === 'u32') return view.getUint32(at);
@@ -121,7 +154,8 @@ export class ControlDeframer {
     let at = 0;
     while (bytes.length - at >= 4) {
       const length = new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
-      if (length < CONTROL_HEADER_BYTES - 4 || length > CONTROL_FRAME_BYTES_MAX) throw new ControlCodecError(`frame length ${length} is impossible`);
+      if (length < CONTROL_HEADER_BYTES - 4 || length > CONTROL_FRAME_BYTES_MAX)
+        throw new ControlCodecError(`frame length ${length} is impossible`);
       if (bytes.length - at < 4 + length) break;
       frames.push(bytes.slice(at, at + 4 + length));
       at += 4 + length;

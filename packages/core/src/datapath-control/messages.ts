@@ -20,13 +20,7 @@ export const CONTROL_VERSION = 1;
 /** Longest frame either side accepts, bytes after the length field: one UDP datagram of 65,535 bytes and its fields. */
 export const CONTROL_FRAME_BYTES_MAX = 66_560;
 
-export type FieldKind =
-  | 'u8'
-  | 'u16'
-  | 'u32'
-  | 'u64'
-  | { readonly bytes: number }
-  | 'tail';
+export type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | { readonly bytes: number } | 'tail';
 
 export interface MessageShape {
   readonly code: number;
@@ -94,7 +88,11 @@ export const MESSAGES = {
       ['lanes', 'u8', 'workers, each with its own lane, 1..16'],
       ['features', 'u8', 'FEATURE bits found at run time'],
       ['pid', 'u32', 'process id'],
-      ['instance', { bytes: 16 }, 'random at start: another value means another process, whose keys are gone'],
+      [
+        'instance',
+        { bytes: 16 },
+        'random at start: another value means another process, whose keys are gone',
+      ],
       ['generation', 'u32', 'highest generation seen in any set'],
     ],
   },
@@ -111,7 +109,12 @@ export const MESSAGES = {
       ['mtu', 'u16', 'largest inner layer-3 length, bytes'],
     ],
   },
-  portDelete: { code: 17, from: 'agent', doc: 'Detaches; idempotent.', fields: [['vni', 'u32', '']] },
+  portDelete: {
+    code: 17,
+    from: 'agent',
+    doc: 'Detaches; idempotent.',
+    fields: [['vni', 'u32', '']],
+  },
   peerSet: {
     code: 18,
     from: 'both',
@@ -144,7 +147,12 @@ export const MESSAGES = {
       ['receiveKey', KEY, ''],
     ],
   },
-  sessionDelete: { code: 21, from: 'agent', doc: 'Forgets the keys; idempotent.', fields: [['localId', 'u32', '']] },
+  sessionDelete: {
+    code: 21,
+    from: 'agent',
+    doc: 'Forgets the keys; idempotent.',
+    fields: [['localId', 'u32', '']],
+  },
   sessionEntry: {
     code: 22,
     from: 'datapath',
@@ -258,7 +266,12 @@ export const MESSAGES = {
     ],
   },
   // Counters.
-  counters: { code: 48, from: 'agent', doc: 'Answered by counterEntry messages and ok.', fields: [] },
+  counters: {
+    code: 48,
+    from: 'agent',
+    doc: 'Answered by counterEntry messages and ok.',
+    fields: [],
+  },
   counterEntry: {
     code: 49,
     from: 'datapath',

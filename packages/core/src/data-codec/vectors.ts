@@ -1,0 +1,124 @@
+/**
+ * The vectors of datapath/vectors/data.hex: for fixed keys, what a sender makes and a receiver must read. The format is described
+ * in datapath/vectors/README.md.
+ */
+import { encodeBody } from './body.ts';
+import type { FrameEntry } from './body.ts';
+import { DATA_FLAG, sealDatagram } from './datagram.ts';
+import { joinTrain, splitTrain } from './train.ts';
+
+export const VECTOR_VNI = 0x012345;
+export const VECTOR_RECEIVER = 0x0a0b0c0d;
+export const VECTOR_LANE = 3;
+export const VECTOR_SEGMENT_BYTES = 500;
+
+/** Bytes 0, 1, 2, ... */
+export const counting = (length: number, start = 0): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (start + i) & 255);
+
+export const VECTOR_KEY = counting(32);
+
+const MACS = [0x02, 0, 0, 0, 0, 0x02, 0x02, 0, 0, 0, 0, 0x01];
+
+function plainFrame(payloadBytes: number, start: number): Uint8Array {
+  return Uint8Array.of(...MACS, 0x88, 0xb5, ...counting(payloadBytes, start));
+}
+
+const IPV4 = [
+  ...[0x45, 0, 0, 0, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0], // lengths and checksum are set by joinTrain
+  ...[10, 9, 0, 1, 10, 9, 0, 2],
+];
+const IPV6 = [
+  ...[0x60, 0, 0, 0, 0, 0, 17, 64],
+  ...[0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+  ...[0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+];
+const TCP_WITH_OPTIONS = [
+  ...[0x30, 0x39, 0x14, 0x51, 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4], // the sequence wraps within the train
+  ...[0x80, 0x98, 0x10, 0, 0, 0, 0, 0], // ACK, PSH, CWR
+  ...[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
+];
+const UDP = [0x30, 0x39, 0x14, 0x51, 0, 0, 0, 0];
+
+function superFrame(
+  headers: readonly number[],
+  etherType: readonly number[],
+  payloadBytes: number,
+): Uint8Array {
+  return joinTrain([
+    {
+      frame: Uint8Array.of(...MACS, ...etherType, ...headers, ...counting(payloadBytes)),
+      checksumStart: 0,
+      checksumOffset: 0,
+    },
+  ]);
+}
+
+interface Sender {
+  sequence: bigint;
+}
+
+function seal(sender: Sender, flags: number, trainIndex: number, body: Uint8Array): Uint8Array {
+  const header = {
+    flags,
+    trainIndex,
+    receiver: VECTOR_RECEIVER,
+    lane: VECTOR_LANE,
+    sequence: sender.sequence++,
+  };
+  return sealDatagram(VECTOR_KEY, header, body);
+}
+
+const framesBody = (entries: readonly FrameEntry[]): Uint8Array =>
+  encodeBody({ kind: 'frames', vni: VECTOR_VNI, entries });
+
+function trainVectors(sender: Sender, name: string, whole: Uint8Array): [string, Uint8Array][] {
+  const entries = splitTrain(whole, VECTOR_SEGMENT_BYTES);
+  const out: [string, Uint8Array][] = [[`${name}.superframe`, whole]];
+  entries.forEach((entry, i) => {
+    const flags = DATA_FLAG.train | (i === entries.length - 1 ? DATA_FLAG.last : 0);
+    out.push(
+      [`${name}.frame.${i}`, entry.frame],
+      [`${name}.datagram.${i}`, seal(sender, flags, i, framesBody([entry]))],
+    );
+  });
+  return out;
+}
+
+/** Name and bytes of each vector, in file order. Sequences count from 0 over all datagrams. */
+export function dataVectors(): [string, Uint8Array][] {
+  const sender = { sequence: 0n };
+  const plain = (bytes: number, start: number): FrameEntry => ({
+    frame: plainFrame(bytes, start),
+    checksumStart: 0,
+    checksumOffset: 0,
+  });
+  const single = plain(46, 0);
+  const aggregate = [plain(46, 1), plain(47, 2), plain(0, 3)];
+  const control = encodeBody({ kind: 'control', message: Uint8Array.of(1, ...counting(8, 1)) });
+  const keepalive = encodeBody({ kind: 'control', message: new Uint8Array(0) });
+  return [
+    ['key', VECTOR_KEY],
+    ['single.frame', single.frame],
+    ['single.body', framesBody([single])],
+    ['single.datagram', seal(sender, 0, 0, framesBody([single]))],
+    ...aggregate.map((entry, i): [string, Uint8Array] => [`aggregate.frame.${i}`, entry.frame]),
+    ['aggregate.body', framesBody(aggregate)],
+    ['aggregate.datagram', seal(sender, 0, 0, framesBody(aggregate))],
+    ...trainVectors(sender, 'tcp4', superFrame([...IPV4, ...TCP_WITH_OPTIONS], [0x08, 0], 1234)),
+    ...trainVectors(sender, 'udp6', superFrame([...IPV6, ...UDP], [0x86, 0xdd], 1500)),
+    ['ping.body', control],
+    ['ping.datagram', seal(sender, 0, 0, control)],
+    ['keepalive.body', keepalive],
+    ['keepalive.datagram', seal(sender, 0, 0, keepalive)],
+  ];
+}
+
+/** The text of data.hex. */
+export function dataVectorText(): string {
+  const hex = (bytes: Uint8Array): string =>
+    [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return dataVectors()
+    .map(([name, bytes]) => `${name} ${hex(bytes)}\n`)
+    .join('');
+}

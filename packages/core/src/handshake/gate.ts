@@ -1,0 +1,46 @@
+/**
+ * What stands before every asymmetric operation: layout, version, mac1, and under load cookie and
+ * rate of the source. Whoever wants this host to compute a Diffie-Hellman has to pass here.
+ */
+import type { Endpoint } from '../endpoint.ts';
+import { CookieJar } from './cookie-jar.ts';
+import { HandshakeLoad } from './load.ts';
+import { hasValidMac1, hasValidMac2, mac1Key, mac1Of } from './macs.ts';
+import { parseHandshake } from './messages.ts';
+import type { CookieReply, Initiation, Response } from './messages.ts';
+import type { RefusalReason } from './refusals.ts';
+import { SourceLimiter } from './source-limiter.ts';
+
+export type Admission =
+  | { readonly verdict: 'admitted'; readonly message: Initiation | Response | CookieReply }
+  | { readonly verdict: 'refused'; readonly reason: RefusalReason }
+  /** Refused for want of a cookie; the reply goes back to the source. */
+  | { readonly verdict: 'challenged'; readonly reason: RefusalReason; readonly reply: Uint8Array };
+
+export class HandshakeGate {
+  readonly #mac1Key: Uint8Array;
+  readonly #jar: CookieJar;
+  readonly #load = new HandshakeLoad();
+  readonly #sources = new SourceLimiter();
+
+  constructor(ownStatic: Uint8Array, random: (bytes: number) => Uint8Array) {
+    this.#mac1Key = mac1Key(ownStatic);
+    this.#jar = new CookieJar(ownStatic, random);
+  }
+
+  admit(source: Endpoint, bytes: Uint8Array, now: number): Admission {
+    const message = parseHandshake(bytes);
+    if (typeof message === 'string') return { verdict: 'refused', reason: message };
+    // A cookie reply costs one symmetric opening, and that only when it matches a handshake under
+    // way.
+    if (message.kind === 'cookieReply') return { verdict: 'admitted', message };
+    if (!hasValidMac1(bytes, this.#mac1Key)) return { verdict: 'refused', reason: 'mac1_invalid' };
+    if (!this.#load.countMessage(now)) return { verdict: 'admitted', message };
+    if (!hasValidMac2(bytes, this.#jar.cookieOf(source, now))) {
+      const reply = this.#jar.reply(source, message.senderId, mac1Of(bytes), now);
+      return { verdict: 'challenged', reason: 'cookie_required', reply };
+    }
+    if (!this.#sources.allows(source, now)) return { verdict: 'refused', reason: 'source_limited' };
+    return { verdict: 'admitted', message };
+  }
+}

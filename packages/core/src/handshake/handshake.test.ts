@@ -1,0 +1,365 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PROLOGUE, PSK } from './constants.ts';
+import { CookieJar, cookieKey, openCookie } from './cookie-jar.ts';
+import { initiate, openInitiation, openResponse, respond } from './exchange.ts';
+import type { LocalParty } from './exchange.ts';
+import { HandshakeGate } from './gate.ts';
+import {
+  COOKIE_LIFETIME_MS,
+  HANDSHAKE_BYTES_MAX,
+  LOAD_BURST,
+  LOAD_MESSAGES_PER_SECOND,
+  SOURCE_BURST,
+  SOURCE_MESSAGES_PER_SECOND,
+  SOURCES_MAX,
+} from './limits.ts';
+import { HandshakeLoad } from './load.ts';
+import { appendMacs, hasValidMac1, hasValidMac2, mac1Key, mac1Of } from './macs.ts';
+import {
+  COOKIE_REPLY_BYTES,
+  encodeInitiation,
+  INITIATION_BYTES_MIN,
+  parseHandshake,
+  RESPONSE_BYTES_MIN,
+} from './messages.ts';
+import type { CookieReply, Initiation, Response } from './messages.ts';
+import { decodePayload, encodePayload, isLaterOrdinal } from './payload.ts';
+import { SourceLimiter } from './source-limiter.ts';
+import { makeEndpoint, parseEndpoint } from '../endpoint.ts';
+import { writeFirst } from '../noise/ikpsk2.ts';
+import { keyPairOf } from '../noise/x25519.ts';
+
+const alice = party(1, 2);
+const bob = party(2, 16);
+const carol = party(3, 1);
+const aliceAsPeer = { sessionKey: alice.keys.publicKey, nodeId: alice.nodeId };
+const bobAsPeer = { sessionKey: bob.keys.publicKey, nodeId: bob.nodeId };
+const SOURCE = parseEndpoint('192.0.2.1:8002');
+
+describe('sizes of docs/protocol.md', () => {
+  it('has them', () => {
+    expect([INITIATION_BYTES_MIN, RESPONSE_BYTES_MIN, COOKIE_REPLY_BYTES]).toEqual([168, 124, 52]);
+  });
+
+  it('answers with less than it was asked with', () => {
+    expect(COOKIE_REPLY_BYTES).toBeLessThan(RESPONSE_BYTES_MIN);
+  });
+});
+
+describe('parseHandshake', () => {
+  const good = appendMacs(initiation().body, mac1Key(bob.keys.publicKey), undefined);
+
+  it.each([
+    ['another first byte', patched(good, 0, 0xe0), 'kind_unknown'],
+    ['an empty datagram', new Uint8Array(0), 'kind_unknown'],
+    ['a cut message', good.subarray(0, INITIATION_BYTES_MIN - 1), 'header_invalid'],
+    [
+      'a long message',
+      new Uint8Array([...good, ...new Uint8Array(HANDSHAKE_BYTES_MAX)]),
+      'header_invalid',
+    ],
+    ['another version', patched(good, 1, 2), 'version_unsupported'],
+    ['reserved bytes that are set', patched(good, 3, 1), 'header_invalid'],
+    [
+      'a cookie reply that is too long',
+      Uint8Array.of(0xe3, 1, ...new Uint8Array(51)),
+      'header_invalid',
+    ],
+  ])('refuses %s', (_name, bytes, reason) => {
+    expect(parseHandshake(bytes)).toBe(reason);
+  });
+
+  it('takes any bytes without throwing', () => {
+    const head = fc.constantFrom([0xe1, 1, 0, 0], [0xe2, 1, 0, 0], [0xe3, 1, 0, 0], []);
+    fc.assert(
+      fc.property(head, fc.uint8Array({ maxLength: 400 }), (start, rest) => {
+        const parsed = parseHandshake(Uint8Array.of(...start, ...rest));
+        expect(typeof parsed === 'string' || 'kind' in parsed).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('payload', () => {
+  it('has the layout of docs/protocol.md 2.1', () => {
+    const nodeId = Uint8Array.from({ length: 16 }, (_, index) => index + 1);
+    const payload = {
+      ordinal: { startCount: 0x01020304, sequence: 0x05060708090a0b0cn },
+      lanes: 4,
+      nodeId,
+    };
+    const bytes = encodePayload(payload);
+    expect([...bytes]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 4, 0, 0, 0, ...nodeId]);
+    expect(decodePayload(Uint8Array.of(...bytes, 99))).toEqual(payload);
+  });
+
+  it.each([
+    [1, 0n, 1, 0n, false],
+    [1, 1n, 1, 0n, true],
+    [1, 0n, 1, 1n, false],
+    [2, 0n, 1, 9n, true],
+    [1, 9n, 2, 0n, false],
+    [0, 1n << 40n, 0, 1n << 39n, true],
+  ])('orders %i/%i after %i/%i: %s', (startA, sequenceA, startB, sequenceB, expected) => {
+    const [a, b] = [
+      { startCount: startA, sequence: sequenceA },
+      { startCount: startB, sequence: sequenceB },
+    ];
+    expect(isLaterOrdinal(a, b)).toBe(expected);
+  });
+});
+
+describe('exchange', () => {
+  it('gives both sides the same keys and lanes', () => {
+    const made = initiation();
+    const opened = ok(openInitiation(bob, made.message, () => aliceAsPeer));
+    expect(opened.payload.ordinal).toEqual({ startCount: 3, sequence: 4n });
+    const answer = ok(respond(bob, opened, { sessionId: 8, receiverId: 7, ephemeral: filled(4) }));
+    const keys = ok(openResponse(made.state, responseOf(answer.body), bobAsPeer));
+    expect(keys.sendKey).toEqual(answer.keys.receiveKey);
+    expect(keys.receiveKey).toEqual(answer.keys.sendKey);
+    expect([keys.receiveLanes, answer.keys.receiveLanes]).toEqual([bob.lanes, alice.lanes]);
+    expect(keys.sendKey).not.toEqual(keys.receiveKey);
+  });
+
+  it('refuses a peer that nobody knows', () => {
+    expect(openInitiation(bob, initiation().message, () => undefined)).toBe('peer_unknown');
+  });
+
+  it('refuses an initiation that was meant for another host', () => {
+    expect(openInitiation(carol, initiation().message, () => aliceAsPeer)).toBe('seal_invalid');
+  });
+
+  it('refuses a static key whose payload its holder did not seal', () => {
+    const { message } = initiation();
+    const noise = patched(message.noise, message.noise.length - 1, 0);
+    expect(openInitiation(bob, { ...message, noise }, () => aliceAsPeer)).toBe('seal_invalid');
+  });
+
+  it('refuses another node id than the one that belongs to the key', () => {
+    const other = { ...aliceAsPeer, nodeId: carol.nodeId };
+    expect(openInitiation(bob, initiation().message, () => other)).toBe('node_id_mismatch');
+  });
+
+  it.each([0, 17, 255])('refuses %i lanes', (lanes) => {
+    expect(openInitiation(bob, initiation({ ...alice, lanes }).message, () => aliceAsPeer)).toBe(
+      'lanes_invalid',
+    );
+  });
+
+  it('refuses an ephemeral key of low order', () => {
+    const { message } = initiation();
+    const noise = Uint8Array.from(message.noise);
+    noise.fill(0, 0, 32);
+    expect(openInitiation(bob, { ...message, noise }, () => aliceAsPeer)).toBe('key_invalid');
+  });
+
+  it('refuses to initiate to a static key of low order', () => {
+    const remote = { ...bobAsPeer, sessionKey: new Uint8Array(32) };
+    expect(
+      initiate(alice, remote, {
+        sessionId: 1,
+        ordinal: { startCount: 1, sequence: 1n },
+        ephemeral: filled(3),
+      }),
+    ).toBe('key_invalid');
+  });
+
+  it('ignores what follows the first 32 bytes of a payload', () => {
+    const payload = encodePayload({
+      ordinal: { startCount: 1, sequence: 1n },
+      lanes: 2,
+      nodeId: alice.nodeId,
+    });
+    const input = {
+      prologue: PROLOGUE,
+      psk: PSK,
+      local: alice.keys,
+      remoteStatic: bob.keys.publicKey,
+      ephemeral: keyPairOf(filled(3)),
+    };
+    const { message } = writeFirst(input, Uint8Array.of(...payload, 1, 2, 3));
+    const parsed = parseHandshake(
+      appendMacs(encodeInitiation(7, message), mac1Key(bob.keys.publicKey), undefined),
+    );
+    const made = parsed as Initiation; // just encoded as one
+    const opened = ok(openInitiation(bob, made, () => aliceAsPeer));
+    expect(opened.payload.lanes).toBe(2);
+  });
+
+  it('reads the true response after a forged one', () => {
+    const made = initiation();
+    const opened = ok(openInitiation(bob, made.message, () => aliceAsPeer));
+    const { body } = ok(
+      respond(bob, opened, { sessionId: 8, receiverId: 7, ephemeral: filled(4) }),
+    );
+    const forged = responseOf(patched(body, body.length - 1, 0));
+    expect(openResponse(made.state, forged, bobAsPeer)).toBe('seal_invalid');
+    const lowOrder = responseOf(body);
+    lowOrder.noise.fill(0, 0, 32);
+    expect(openResponse(made.state, lowOrder, bobAsPeer)).toBe('key_invalid');
+    expect(openResponse(made.state, responseOf(body), { ...bobAsPeer, nodeId: carol.nodeId })).toBe(
+      'node_id_mismatch',
+    );
+    expect(typeof openResponse(made.state, responseOf(body), bobAsPeer)).toBe('object');
+  });
+});
+
+describe('macs', () => {
+  const body = filled(5);
+  const key = mac1Key(bob.keys.publicKey);
+  const cookie = filled(6).subarray(0, 16);
+
+  it('accepts its own and nothing else', () => {
+    const message = appendMacs(body, key, cookie);
+    expect(hasValidMac1(message, key)).toBe(true);
+    expect(hasValidMac2(message, cookie)).toBe(true);
+    expect(hasValidMac1(message, mac1Key(alice.keys.publicKey))).toBe(false);
+    expect(hasValidMac2(message, filled(7).subarray(0, 16))).toBe(false);
+    for (let at = 0; at < message.length; at++) {
+      const forged = patched(message, at, (message[at] ?? 0) ^ 1);
+      expect(hasValidMac1(forged, key) && hasValidMac2(forged, cookie), `byte ${at}`).toBe(false);
+    }
+  });
+
+  it('has zeros for mac2 without a cookie', () => {
+    expect([...appendMacs(body, key, undefined).subarray(-16)]).toEqual(Array<number>(16).fill(0));
+  });
+});
+
+describe('cookies', () => {
+  it('go to whom they were sealed for, and answer one message only', () => {
+    const jar = new CookieJar(bob.keys.publicKey, counting());
+    const mac1 = filled(9).subarray(0, 16);
+    const parsed = parseHandshake(jar.reply(SOURCE, 7, mac1, 0));
+    const reply = parsed as CookieReply; // just encoded as one
+    expect(reply.receiverId).toBe(7);
+    expect(openCookie(reply, cookieKey(bob.keys.publicKey), mac1)).toEqual(jar.cookieOf(SOURCE, 0));
+    expect(
+      openCookie(reply, cookieKey(bob.keys.publicKey), filled(8).subarray(0, 16)),
+    ).toBeUndefined();
+    expect(openCookie(reply, cookieKey(alice.keys.publicKey), mac1)).toBeUndefined();
+  });
+
+  it('differ by source address and port, and with every secret', () => {
+    const jar = new CookieJar(bob.keys.publicKey, counting());
+    const first = jar.cookieOf(SOURCE, 0);
+    expect(jar.cookieOf(parseEndpoint('192.0.2.1:8003'), 0)).not.toEqual(first);
+    expect(jar.cookieOf(parseEndpoint('192.0.2.2:8002'), 0)).not.toEqual(first);
+    expect(jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS - 1)).toEqual(first);
+    expect(jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS)).not.toEqual(first);
+  });
+});
+
+describe('load', () => {
+  it('begins when the budget is used up and ends when it has come back', () => {
+    const load = new HandshakeLoad();
+    for (let count = 0; count < LOAD_BURST; count++) expect(load.countMessage(0)).toBe(false);
+    expect(load.countMessage(0)).toBe(true);
+    expect(load.countMessage(Math.ceil(1_000 / LOAD_MESSAGES_PER_SECOND))).toBe(false);
+    expect(load.countMessage(Math.ceil(1_000 / LOAD_MESSAGES_PER_SECOND))).toBe(true);
+  });
+
+  it('gains nothing from a clock that goes back', () => {
+    const load = new HandshakeLoad();
+    for (let count = 0; count < LOAD_BURST; count++) load.countMessage(1_000);
+    expect(load.countMessage(0)).toBe(true);
+  });
+});
+
+describe('source limiter', () => {
+  it('counts addresses, not ports, and IPv6 by /64', () => {
+    for (const [first, second, other] of [
+      ['192.0.2.1:1', '192.0.2.1:2', '192.0.2.2:1'],
+      ['[2001:db8::1]:1', '[2001:db8::ffff:2]:9', '[2001:db8:0:1::1]:1'],
+    ] as const) {
+      const limiter = new SourceLimiter();
+      for (let count = 0; count < SOURCE_BURST; count++)
+        expect(limiter.allows(parseEndpoint(first), 0)).toBe(true);
+      expect(limiter.allows(parseEndpoint(second), 0)).toBe(false);
+      expect(limiter.allows(parseEndpoint(other), 0)).toBe(true);
+      expect(limiter.allows(parseEndpoint(second), 1_000 / SOURCE_MESSAGES_PER_SECOND)).toBe(true);
+    }
+  });
+
+  it('stays bounded, and makes room when sources have been quiet', () => {
+    const limiter = new SourceLimiter();
+    const source = (index: number) =>
+      makeEndpoint(Uint8Array.of(10, index >> 16, (index >> 8) & 255, index & 255), 1);
+    for (let index = 0; index < SOURCES_MAX; index++)
+      expect(limiter.allows(source(index), 0)).toBe(true);
+    expect(limiter.allows(source(SOURCES_MAX), 0)).toBe(false);
+    expect(limiter.size).toBe(SOURCES_MAX);
+    expect(limiter.allows(source(SOURCES_MAX), 1_000)).toBe(true);
+    expect(limiter.size).toBeLessThanOrEqual(SOURCES_MAX);
+  });
+});
+
+describe('gate', () => {
+  const bytes = appendMacs(initiation().body, mac1Key(bob.keys.publicKey), undefined);
+
+  it('refuses a wrong mac1 without counting it as load', () => {
+    const gate = new HandshakeGate(bob.keys.publicKey, counting());
+    const forged = appendMacs(initiation().body, mac1Key(alice.keys.publicKey), undefined);
+    for (let count = 0; count < 2 * LOAD_BURST; count++) {
+      expect(gate.admit(SOURCE, forged, 0)).toEqual({ verdict: 'refused', reason: 'mac1_invalid' });
+    }
+    expect(gate.admit(SOURCE, bytes, 0).verdict).toBe('admitted');
+  });
+
+  it('asks for a cookie under load only, admits who shows it, and limits that source', () => {
+    const gate = new HandshakeGate(bob.keys.publicKey, counting());
+    for (let count = 0; count < LOAD_BURST; count++)
+      expect(gate.admit(SOURCE, bytes, 0).verdict).toBe('admitted');
+    const challenge = gate.admit(SOURCE, bytes, 0);
+    if (challenge.verdict !== 'challenged')
+      throw new Error(`expected a challenge, got ${challenge.verdict}`);
+    expect(challenge.reason).toBe('cookie_required');
+    expect(challenge.reply.length).toBeLessThan(bytes.length);
+    const reply = parseHandshake(challenge.reply) as CookieReply; // of the gate's making
+    const cookie = openCookie(reply, cookieKey(bob.keys.publicKey), mac1Of(bytes));
+    const shown = appendMacs(initiation().body, mac1Key(bob.keys.publicKey), cookie);
+    expect(gate.admit(parseEndpoint('192.0.2.9:8002'), shown, 0).verdict, 'stolen cookie').toBe(
+      'challenged',
+    );
+    for (let count = 0; count < SOURCE_BURST; count++)
+      expect(gate.admit(SOURCE, shown, 0).verdict).toBe('admitted');
+    expect(gate.admit(SOURCE, shown, 0)).toEqual({ verdict: 'refused', reason: 'source_limited' });
+  });
+});
+
+function party(seed: number, lanes: number): LocalParty {
+  return { keys: keyPairOf(filled(seed)), nodeId: filled(seed).subarray(0, 16), lanes };
+}
+
+function initiation(from: LocalParty = alice) {
+  const ordinal = { startCount: 3, sequence: 4n };
+  const made = ok(initiate(from, bobAsPeer, { sessionId: 7, ordinal, ephemeral: filled(0x33) }));
+  const parsed = parseHandshake(appendMacs(made.body, mac1Key(bob.keys.publicKey), undefined));
+  return { ...made, message: parsed as Initiation }; // just encoded as one
+}
+
+function responseOf(body: Uint8Array): Response {
+  return parseHandshake(appendMacs(body, filled(0), undefined)) as Response; // just encoded as one
+}
+
+function ok<T extends object>(result: T | string): T {
+  if (typeof result === 'string') throw new Error(`refused: ${result}`);
+  return result;
+}
+
+function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const out = Uint8Array.from(bytes);
+  out[at] = value;
+  return out;
+}
+
+function filled(value: number): Uint8Array {
+  return new Uint8Array(32).fill(value);
+}
+
+function counting(): (bytes: number) => Uint8Array {
+  let calls = 0;
+  return (bytes) => new Uint8Array(bytes).fill(++calls);
+}

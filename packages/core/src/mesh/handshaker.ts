@@ -1,0 +1,251 @@
+/**
+ * Starts, answers and finishes handshakes. Every datagram passes the gate (handshake/gate.ts)
+ * first; what it costs after that is said at each step.
+ */
+import { sameEndpoint } from '../endpoint.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { openCookie } from '../handshake/cookie-jar.ts';
+import { initiate, openInitiation, openResponse, respond } from '../handshake/exchange.ts';
+import type { LocalParty, OpenedInitiation } from '../handshake/exchange.ts';
+import { HandshakeGate } from '../handshake/gate.ts';
+import { appendMacs, mac1Of } from '../handshake/macs.ts';
+import type { CookieReply, Initiation, Response } from '../handshake/messages.ts';
+import { isLaterOrdinal } from '../handshake/payload.ts';
+import { KEY_BYTES, keyPairOf } from '../noise/x25519.ts';
+import { KEEPALIVE } from './control-messages.ts';
+import {
+  ANSWER_INTERVAL_MS,
+  CROSSED_FRESH_MS,
+  HANDSHAKE_JITTER,
+  HANDSHAKE_RETRY_MS,
+  HANDSHAKE_RETRY_MS_MAX,
+  PRECEDENCE_MS,
+  REKEY_JITTER_MS,
+} from './limits.ts';
+import { markHeard, moveEndpoint } from './liveness.ts';
+import type { Outbox } from './outbox.ts';
+import { candidatesOf, cookieOf, isUnconfirmedAnswer } from './peer-record.ts';
+import type { PeerRecord } from './peer-record.ts';
+import type { SessionBook } from './session-book.ts';
+import type { MeshOptions } from './types.ts';
+
+export interface HandshakerDeps {
+  readonly random: (bytes: number) => Uint8Array;
+  readonly outbox: Outbox;
+  readonly book: SessionBook;
+  readonly findPeer: (sessionKey: Uint8Array) => PeerRecord | undefined;
+}
+
+export class Handshaker {
+  readonly #local: LocalParty;
+  readonly #startCount: number;
+  readonly #deps: HandshakerDeps;
+  readonly #gate: HandshakeGate;
+  #sequence = 0n;
+
+  constructor(options: MeshOptions, deps: HandshakerDeps) {
+    const keys = keyPairOf(options.staticKeys.privateKey);
+    this.#local = { keys, nodeId: options.nodeId, lanes: options.lanes };
+    this.#startCount = options.startCount;
+    this.#deps = deps;
+    this.#gate = new HandshakeGate(keys.publicKey, deps.random);
+  }
+
+  /**
+   * Makes and sends an initiation, in place of one under way, and sets when to try again. Without
+   * candidates: rests.
+   */
+  start(record: PeerRecord, now: number): void {
+    const all = candidatesOf(record);
+    if (!record.isUp || record.active === undefined) return this.#startTo(record, all, now);
+    // The peer has just been answered and is about to use that: an own handshake in between would
+    // cost frames.
+    const answered = record.sessions.findLast(isUnconfirmedAnswer);
+    if (answered !== undefined && now < answered.setAt + HANDSHAKE_RETRY_MS) {
+      record.handshakeAt = answered.setAt + HANDSHAKE_RETRY_MS;
+      return;
+    }
+    // A rekey disturbs nobody but the endpoint in use, unless it stays without an answer.
+    this.#startTo(record, record.tries === 0 ? all.slice(0, 1) : all, now);
+  }
+
+  /** Handshake under way or planned -> none. */
+  cancel(record: PeerRecord): void {
+    if (record.pending !== undefined) this.#deps.book.release(record.pending.localId);
+    record.pending = undefined;
+    record.handshakeAt = Infinity;
+    record.tries = 0;
+  }
+
+  /** Should be called with every datagram that the data path punts. */
+  handleDatagram(from: Endpoint, bytes: Uint8Array, now: number): void {
+    const { outbox } = this.#deps;
+    const admission = this.#gate.admit(from, bytes, now);
+    if (admission.verdict !== 'admitted') {
+      outbox.refuse(admission.reason);
+      if (admission.verdict === 'challenged') outbox.sendDatagram(from, admission.reply);
+      return;
+    }
+    const { message } = admission;
+    if (message.kind === 'initiation') this.#handleInitiation(from, message, now);
+    else if (message.kind === 'response') this.#handleResponse(from, message, now);
+    else this.#handleCookieReply(from, message, now);
+  }
+
+  /** Milliseconds from 0 to `max`. */
+  jitterMs(max: number): number {
+    return this.#randomU32() % (max + 1);
+  }
+
+  #startTo(record: PeerRecord, targets: readonly Endpoint[], now: number): void {
+    const { tries } = record;
+    this.cancel(record);
+    if (targets.length === 0) return;
+    const sessionId = this.#freshId();
+    const ordinal = { startCount: this.#startCount, sequence: ++this.#sequence };
+    const ephemeral = this.#deps.random(KEY_BYTES);
+    const made = initiate(this.#local, record, { sessionId, ordinal, ephemeral });
+    if (typeof made === 'string') return this.#deps.outbox.refuse(made);
+    const { state, body } = made;
+    record.pending = {
+      localId: sessionId,
+      state,
+      body,
+      startedAt: now,
+      targets,
+      hasFollowedCookie: false,
+    };
+    this.#deps.book.reserve(sessionId, record);
+    for (const target of targets) this.#send(record, body, target, now);
+    record.tries = tries + 1;
+    record.handshakeAt = now + this.#retryMs(record.tries);
+  }
+
+  #retryMs(tries: number): number {
+    const baseMs = Math.min(HANDSHAKE_RETRY_MS * 2 ** (tries - 1), HANDSHAKE_RETRY_MS_MAX);
+    const spreadMs = Math.floor(baseMs * HANDSHAKE_JITTER);
+    return baseMs - spreadMs + this.jitterMs(2 * spreadMs);
+  }
+
+  /**
+   * Costs one Diffie-Hellman until the static key is known, two until the sender is proved, four
+   * until it is answered.
+   */
+  #handleInitiation(from: Endpoint, message: Initiation, now: number): void {
+    const { outbox, findPeer } = this.#deps;
+    const opened = openInitiation(this.#local, message, findPeer);
+    if (typeof opened === 'string') return outbox.refuse(opened);
+    const { remote: record, payload } = opened;
+    if (record.ordinal !== undefined && !isLaterOrdinal(payload.ordinal, record.ordinal)) {
+      return outbox.refuse('ordinal_replayed');
+    }
+    record.ordinal = payload.ordinal;
+    if (now - record.answeredAt < ANSWER_INTERVAL_MS) return outbox.refuse('peer_limited');
+    record.answeredAt = now;
+    if (record.isOwnFirst && this.#repeatOwn(record, from, now))
+      return outbox.refuse('initiation_crossed');
+    this.#answer(opened, message.senderId, from, now);
+  }
+
+  /**
+   * With precedence: sends what is under way to where the peer is. False when nothing is under way.
+   */
+  #repeatOwn(record: PeerRecord, from: Endpoint, now: number): boolean {
+    const { pending, active } = record;
+    if (pending !== undefined) {
+      if (now - pending.startedAt < CROSSED_FRESH_MS) {
+        this.#send(record, pending.body, from, now);
+      } else {
+        record.tries = 0;
+        const others = candidatesOf(record).filter((endpoint) => !sameEndpoint(endpoint, from));
+        this.#startTo(record, [from, ...others], now);
+      }
+      return true;
+    }
+    if (active === undefined || active.isConfirmed || !active.isInitiator) return false;
+    if (now - active.setAt >= PRECEDENCE_MS) return false;
+    this.#deps.outbox.sendControl(record, KEEPALIVE, now, from);
+    return true;
+  }
+
+  /**
+   * The keys are set before the response leaves, so that the first datagram under them finds them.
+   */
+  #answer(
+    opened: OpenedInitiation<PeerRecord>,
+    remoteId: number,
+    source: Endpoint,
+    now: number,
+  ): void {
+    const { random, outbox, book } = this.#deps;
+    const localId = this.#freshId();
+    const given = { sessionId: localId, receiverId: remoteId, ephemeral: random(KEY_BYTES) };
+    const answer = respond(this.#local, opened, given);
+    if (typeof answer === 'string') return outbox.refuse(answer);
+    const { body: response, keys } = answer;
+    const jitterMs = this.jitterMs(REKEY_JITTER_MS);
+    const setup = { localId, remoteId, isInitiator: false, source, keys, jitterMs, response };
+    book.install(opened.remote, setup, now);
+    this.#send(opened.remote, response, source, now);
+  }
+
+  /** Costs two Diffie-Hellman, and only for an answer to the handshake under way. */
+  #handleResponse(from: Endpoint, message: Response, now: number): void {
+    const { outbox, book } = this.#deps;
+    const record = book.holderOf(message.receiverId);
+    if (record?.pending?.localId !== message.receiverId) return outbox.refuse('session_unmatched');
+    const { state, localId } = record.pending;
+    const keys = openResponse(state, message, record);
+    if (typeof keys === 'string') return outbox.refuse(keys);
+    this.cancel(record);
+    moveEndpoint(record, from, outbox);
+    const jitterMs = this.jitterMs(REKEY_JITTER_MS);
+    const setup = {
+      localId,
+      remoteId: message.senderId,
+      isInitiator: true,
+      source: from,
+      keys,
+      jitterMs,
+    };
+    book.install(record, setup, now);
+    record.probeAt = Infinity;
+    markHeard(record, outbox, now);
+    outbox.sendControl(record, KEEPALIVE, now);
+  }
+
+  /** Costs one symmetric opening, and only for an answer to a message of this host. */
+  #handleCookieReply(from: Endpoint, message: CookieReply, now: number): void {
+    const { outbox, book } = this.#deps;
+    const record = book.holderOf(message.receiverId);
+    const pending = record?.pending?.localId === message.receiverId ? record.pending : undefined;
+    const session = book.sessionOf(message.receiverId)?.session;
+    const body = pending?.body ?? session?.response;
+    if (record === undefined || body === undefined) return outbox.refuse('session_unmatched');
+    const mac1 = mac1Of(appendMacs(body, record.mac1Key, undefined));
+    const cookie = openCookie(message, record.cookieKey, mac1);
+    if (cookie === undefined) return outbox.refuse('cookie_invalid');
+    record.cookie = { bytes: cookie, at: now };
+    if (pending?.hasFollowedCookie === true) return;
+    if (pending !== undefined) pending.hasFollowedCookie = true;
+    if (session !== undefined) session.response = undefined;
+    this.#send(record, body, from, now);
+  }
+
+  #send(record: PeerRecord, body: Uint8Array, to: Endpoint, now: number): void {
+    this.#deps.outbox.sendDatagram(to, appendMacs(body, record.mac1Key, cookieOf(record, now)));
+  }
+
+  /** Local ids are random: whoever does not see the handshakes cannot guess one. */
+  #freshId(): number {
+    for (;;) {
+      const id = this.#randomU32();
+      if (id !== 0 && this.#deps.book.holderOf(id) === undefined) return id;
+    }
+  }
+
+  #randomU32(): number {
+    const bytes = this.#deps.random(4);
+    return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  }
+}

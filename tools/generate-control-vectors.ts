@@ -1,0 +1,21 @@
+/**
+ * Writes datapath/vectors/control.hex and datapath/vectors/data.hex, which both sides are tested against. With --check it compares and
+ * exits 1 on a difference. The files are committed, so that the C tests run without Node.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dataVectorText } from '../packages/core/src/data-codec/vectors.ts';
+import { controlVectorText } from '../packages/core/src/datapath-control/vectors.ts';
+
+const FOLDER = new URL('../datapath/vectors/', import.meta.url);
+const FILES = { 'control.hex': controlVectorText(), 'data.hex': dataVectorText() };
+
+mkdirSync(FOLDER, { recursive: true });
+for (const [name, text] of Object.entries(FILES)) {
+  const target = new URL(name, FOLDER);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(target, text);
+  } else if (readFileSync(target, 'utf8') !== text) {
+    console.error(`datapath/vectors/${name} differs from its source: run \`make generate\``);
+    process.exitCode = 1;
+  }
+}
