@@ -1,0 +1,86 @@
+/** loom node list | show | remove */
+import type { Node } from '@etherloom/api';
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { createContext, openController } from '../context.ts';
+import { withJson } from '../options.ts';
+import type { Cell } from '../terminal.ts';
+import { renderFields, renderTable } from '../terminal.ts';
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** Adds `node` and its commands. */
+export function addNodeCommands(program: Command): void {
+  const node = program.command('node').description('list, show and remove nodes');
+  withJson(node.command('list')).description('list nodes').action(listNodes);
+  withJson(node.command('show'))
+    .description('show a node')
+    .argument('<node>', 'name or id')
+    .action(showNode);
+  withJson(node.command('remove'))
+    .description('remove a node from all its networks and refuse it from then on')
+    .argument('<node>', 'name or id')
+    .action(removeNode);
+}
+
+async function listNodes(options: JsonOption): Promise<void> {
+  const context = createContext(options);
+  const client = await openController();
+  const reply = await client.call('nodeList');
+  context.show(reply, () => {
+    if (reply.items.length === 0)
+      return 'No nodes. Create a join token: loom token create --network NAME';
+    const rows = reply.items.map((item) => [
+      { text: item.name, mark: context.palette.bold },
+      renderConnected(item, context),
+      item.memberships.map((membership) => membership.networkName).join(', ') || '-',
+      item.endpoints[0] ?? '-',
+      item.id,
+    ]);
+    return renderTable(['NAME', 'AGENT', 'NETWORKS', 'ENDPOINT', 'ID'], rows, context.palette);
+  });
+}
+
+async function showNode(given: string, options: JsonOption): Promise<void> {
+  const context = createContext(options);
+  const client = await openController();
+  const node = await client.call('nodeShow', { params: { node: given } });
+  context.show(node, () => {
+    const fields: readonly (readonly [string, string])[] = [
+      ['Name', node.name],
+      ['Id', node.id],
+      ['Agent', renderConnected(node, context).text],
+      ['Last seen', node.lastSeenAt ?? 'never'],
+      ['Endpoints', node.endpoints.join(', ') || 'none'],
+      ['Sign key', node.signKey],
+      ['Session key', node.sessionKey],
+      ['Created', node.createdAt],
+    ];
+    const rows = node.memberships.map((item) => [
+      item.networkName,
+      item.mac,
+      item.addresses.join(', '),
+    ]);
+    const table = renderTable(['NETWORK', 'MAC', 'ADDRESSES'], rows, context.palette);
+    const memberships = rows.length === 0 ? 'In no network.' : table;
+    return `${renderFields(fields, context.palette)}\n\n${memberships}`;
+  });
+}
+
+async function removeNode(given: string, options: JsonOption): Promise<void> {
+  const context = createContext(options);
+  const client = await openController();
+  await client.call('nodeDelete', { params: { node: given } });
+  context.show(
+    {},
+    () => `Removed node ${given}. It can join again only with a fresh state directory.`,
+  );
+}
+
+function renderConnected(node: Node, context: Context): Cell {
+  return node.connected
+    ? { text: 'connected', mark: context.palette.good }
+    : { text: 'not connected', mark: context.palette.warning };
+}

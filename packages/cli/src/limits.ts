@@ -1,0 +1,19 @@
+/** Limits of the command line, each with its reason. */
+
+/** A controller answers from its own database; a slow link needs some seconds. */
+export const CONTROLLER_TIMEOUT_MS = 15_000;
+/** The agent answers reads from memory. */
+export const AGENT_TIMEOUT_MS = 10_000;
+/**
+ * Joining registers, waits for the first state and brings the network up; the controller may be far
+ * away.
+ */
+export const JOIN_TIMEOUT_MS = 60_000;
+/** One ping without an answer ends well before this in the agent. */
+export const PING_TIMEOUT_MS = 15_000;
+/** Between two pings of a human's `loom ping`. */
+export const PING_INTERVAL_MS = 300;
+/** A token file holds one line; more than this is another file. */
+export const TOKEN_FILE_BYTES_MAX = 4_096;
+/** Standard input that is read for a join token. */
+export const TOKEN_INPUT_BYTES_MAX = 16_384;

@@ -1,0 +1,82 @@
+/** The tree of commands, and what becomes of their errors. */
+import { Command, CommanderError } from 'commander';
+import { addHostCommands } from './commands/host.ts';
+import { addJoinCommands } from './commands/join-leave.ts';
+import { addLoginCommand } from './commands/login.ts';
+import { addNetworkCommands } from './commands/network.ts';
+import { addNodeCommands } from './commands/node.ts';
+import { addTokenCommands } from './commands/token.ts';
+import { describeFailure, EXIT_USAGE } from './failure.ts';
+import type { Failure } from './failure.ts';
+import { choosePalette } from './terminal.ts';
+
+const EXAMPLES = `
+Examples:
+  On the controller's machine
+    loom controller --data /var/lib/etherloom --listen 0.0.0.0:8443
+    loom login https://192.0.2.1:8443 --token-file /var/lib/etherloom/admin.token --tls-fingerprint F
+    loom network create demo
+    loom token create --network demo --uses 3 --expires 1h
+  On each host
+    loom agent --state /var/lib/etherloom-agent
+    loom join TOKEN
+    loom ping west1
+
+Exit status: 0 done, 1 failed, 2 the command line is wrong. Errors go to standard error.
+Environment: LOOM_URL, LOOM_TOKEN, LOOM_TLS_FINGERPRINT (before what login stored), LOOM_SOCKET, NO_COLOR.`;
+
+/** Runs one command line and resolves to the exit status. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    const failure = describeFailure(error);
+    process.stderr.write(renderFailure(failure, argv.includes('--json')));
+    return failure.exitStatus;
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('loom')
+    .description(
+      'Your own Ethernet across any cloud: encrypted layer-2 networks between Linux machines.',
+    )
+    .exitOverride()
+    .showHelpAfterError('(add --help for more)')
+    .addHelpText('after', EXAMPLES);
+  program
+    .command('controller')
+    .description('run the controller: --data DIR [--listen HOST:PORT] [--json]')
+    .action(() => {}); // main.ts takes this word first; it stands here for the list of commands
+  program
+    .command('agent')
+    .description('run the agent of this host: --state DIR [--socket PATH] [--port 8002]')
+    .action(() => {}); // as above
+  addLoginCommand(program);
+  addNetworkCommands(program);
+  addTokenCommands(program);
+  addNodeCommands(program);
+  addJoinCommands(program);
+  addHostCommands(program);
+  return program;
+}
+
+function renderFailure(failure: Failure, isJson: boolean): string {
+  if (isJson) {
+    const { code, message, action, details, requestId } = failure;
+    return `${JSON.stringify({ error: { code, message, action, details, requestId } })}\n`;
+  }
+  const palette = choosePalette(process.stderr.isTTY, process.env);
+  const lines = [
+    `${palette.bad('error:')} ${failure.message}`,
+    ...failure.details.map(({ field, reason }) => `  ${field}: ${reason}`),
+    ...(failure.action === null ? [] : [failure.action]),
+    ...(failure.requestId === null || failure.code !== 'internal'
+      ? []
+      : [`request id ${failure.requestId}`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
