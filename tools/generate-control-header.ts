@@ -12,10 +12,13 @@ const TARGET = new URL('../datapath/src/control_messages.h', import.meta.url);
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 const upper = (name: string): string => snake(name).toUpperCase();
 
+/** A field called errno would be expanded as the macro of <errno.h>. */
+const cName = (name: string): string => (name === 'errno' ? 'error_number' : snake(name));
+
 function cField(name: string, kind: FieldKind): string {
-  if (kind === 'tail') return `\tuint8_t ${snake(name)}[]; /* tail */`;
-  if (typeof kind === 'object') return `\tuint8_t ${snake(name)}[${kind.bytes}];`;
-  return `\t${{ u8: 'uint8_t', u16: 'be16_t', u32: 'be32_t', u64: 'be64_t' }[kind]} ${snake(name)};`;
+  if (kind === 'tail') return `\tuint8_t ${cName(name)}[]; /* tail */`;
+  if (typeof kind === 'object') return `\tuint8_t ${cName(name)}[${kind.bytes}];`;
+  return `\t${{ u8: 'uint8_t', u16: 'be16_t', u32: 'be32_t', u64: 'be64_t' }[kind]} ${cName(name)};`;
 }
 
 function cStruct(name: MessageName): string {

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { scan } from './check-scan.ts';
+
+const cases: readonly [
+  name: string,
+  source: string,
+  code: string,
+  comments: string,
+  strings: string,
+][] = [
+  ['separates a line comment', 'a; // b', 'a;     ', '   // b', '       '],
+  ['separates a block comment', 'a /* b */ c', 'a         c', '  /* b */  ', '           '],
+  ['keeps quotes in the code', "f('x')", "f(' ')", '      ', '   x  '],
+  ['sees no comment in a string', "'// a'", "'    '", '      ', ' // a '],
+  [
+    'steps over an escaped quote',
+    String.raw`'a\'b' c`,
+    "'    ' c",
+    '        ',
+    String.raw` a\'b   `,
+  ],
+  ['reads code inside a template', '`a${b}c`', '` ${b} `', '        ', ' a    c '],
+  ['reads a template inside a template', '`${`x`}`;', '`${` `}`;', '         ', '    x    '],
+  [
+    'takes a slash after a bracket for a regular expression',
+    "f(/'/); g",
+    'f(/ /); g',
+    '         ',
+    "   '     ",
+  ],
+  [
+    'takes a slash after a name for a division',
+    "a / b; 'c'",
+    "a / b; ' '",
+    '          ',
+    '        c ',
+  ],
+];
+
+test.each(cases)('%s', (_name, source, code, comments, strings) => {
+  expect(scan(source, 'ts')).toEqual({ code, comments, strings });
+});
+
+test('a backtick is no template in C', () => {
+  expect(scan("a ` b /* it's */ c", 'c').code).toBe('a ` b            c');
+});
