@@ -1,0 +1,282 @@
+/**
+ * The state directory (mode 0700): everything the agent needs to boot, rekey and talk with no
+ * controller.
+ *
+ *   identity.json      node id and private keys
+ *   start-count.json   raised at each start; half of the handshake ordinal, so it may never fall
+ *   memberships.json   the controller, and the networks with their interface names
+ *   peers.json         the numbers by which a data path, which outlives the agent, knows peers
+ *   networks/ID.json   verified state of each network
+ *
+ * Damage to one of the first four ends the start: guessing there would lose the node's identity or
+ * its peers' trust. A damaged network file is set aside and fetched again. Nothing is deleted that
+ * a person could still want to look at.
+ */
+import { chmodSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  fingerprintSchema,
+  idSchema,
+  interfaceNameSchema,
+  nameSchema,
+  networkStateSchema,
+  nodeIdSchema,
+} from '@etherloom/api';
+import type { NetworkState } from '@etherloom/api';
+import { NO_PEER_IDS } from '@etherloom/core';
+import type { PeerIds } from '@etherloom/core';
+import { z } from 'zod';
+import { AgentError, errnoOf, messageOf } from '../errors.ts';
+import { removeFile, syncDirectory } from './atomic-file.ts';
+import { generateIdentity, identityContentSchema, openIdentity } from './identity.ts';
+import type { Identity } from './identity.ts';
+import { lockStateDirectory } from './lock.ts';
+import type { StateLock } from './lock.ts';
+import { readStateFile, writeStateFile } from './state-file.ts';
+import type { StateFileKind } from './state-file.ts';
+
+const AFRESH =
+  'Restore the file from a backup, or move the whole state directory away and join again with a fresh token: the node gets another identity.';
+
+const controllerSchema = z.strictObject({
+  urls: z.array(z.string()).min(1),
+  tlsFingerprint: fingerprintSchema,
+  organizationId: idSchema,
+});
+export type ControllerRecord = z.infer<typeof controllerSchema>;
+
+const membershipRecordSchema = z.strictObject({
+  networkId: idSchema,
+  networkName: nameSchema,
+  interface: interfaceNameSchema,
+});
+export type MembershipRecord = z.infer<typeof membershipRecordSchema>;
+
+const membershipsSchema = z.strictObject({
+  controller: controllerSchema.nullable(),
+  nodeName: nameSchema.nullable(),
+  networks: z.array(membershipRecordSchema),
+  /** Networks left while the controller was away, which has to be told. */
+  leaving: z.array(idSchema),
+});
+/** Which controller the node serves under which name, and its networks. */
+export type Memberships = z.infer<typeof membershipsSchema>;
+
+const peerIdsSchema = z.strictObject({
+  next: z.int().min(1),
+  ids: z.record(nodeIdSchema, z.int().min(1).max(0xffff_ffff)),
+});
+
+const storedNetworkSchema = z.strictObject({ state: networkStateSchema, digest: z.string() });
+/** State of a network as it was verified. */
+export interface StoredNetwork {
+  readonly state: NetworkState;
+  readonly digest: string;
+}
+
+const IDENTITY: StateFileKind<typeof identityContentSchema> = {
+  kind: 'identity',
+  schema: identityContentSchema,
+  recovery: AFRESH,
+};
+const startCountSchema = z.strictObject({ count: z.int().min(0).max(0xffff_ffff) });
+const START_COUNT: StateFileKind<typeof startCountSchema> = {
+  kind: 'start-count',
+  schema: startCountSchema,
+  recovery: AFRESH,
+};
+const MEMBERSHIPS: StateFileKind<typeof membershipsSchema> = {
+  kind: 'memberships',
+  schema: membershipsSchema,
+  recovery: AFRESH,
+};
+const PEERS: StateFileKind<typeof peerIdsSchema> = {
+  kind: 'peers',
+  schema: peerIdsSchema,
+  recovery:
+    'Stop the data path of this host (its process id is in datapath.json), delete the file and start the agent again.',
+};
+const NETWORK: StateFileKind<typeof storedNetworkSchema> = {
+  kind: 'network',
+  schema: storedNetworkSchema,
+  recovery: 'It is set aside and fetched again from the controller.',
+};
+
+/** A network file that was set aside at the start. */
+export interface SetAside {
+  readonly networkId: string;
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** One open state directory; at most one process has it open. */
+export class StateDirectory {
+  readonly path: string;
+  readonly identity: Identity;
+  /** This start's count, on disk already. */
+  readonly startCount: number;
+  readonly setAside: readonly SetAside[];
+  #memberships: Memberships;
+  #peers: PeerIds;
+  readonly #networks: Map<string, StoredNetwork>;
+  readonly #lock: StateLock;
+
+  /**
+   * Opens or makes the directory. Throws AgentError, and changes nothing, when it is damaged or in
+   * use.
+   */
+  static open(path: string): StateDirectory {
+    makeDirectory(path);
+    const lock = lockStateDirectory(path);
+    try {
+      return new StateDirectory(path, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(path: string, lock: StateLock) {
+    this.path = path;
+    this.#lock = lock;
+    makeDirectory(join(path, 'networks'));
+    this.#memberships = readStateFile(this.#file('memberships'), MEMBERSHIPS) ?? {
+      controller: null,
+      nodeName: null,
+      networks: [],
+      leaving: [],
+    };
+    this.#peers = readStateFile(this.#file('peers'), PEERS) ?? NO_PEER_IDS;
+    const startCount = readStateFile(this.#file('start-count'), START_COUNT);
+    this.identity = this.#openIdentity(
+      startCount !== undefined || this.#memberships.controller !== null,
+    );
+    if (startCount === undefined && this.#memberships.controller !== null)
+      throw missing(this.#file('start-count'));
+    this.startCount = this.#raiseStartCount(startCount?.count ?? 0);
+    const { networks, setAside } = this.#readNetworks();
+    this.#networks = networks;
+    this.setAside = setAside;
+  }
+
+  get memberships(): Memberships {
+    return this.#memberships;
+  }
+
+  get networks(): ReadonlyMap<string, StoredNetwork> {
+    return this.#networks;
+  }
+
+  get peerIds(): PeerIds {
+    return this.#peers;
+  }
+
+  saveMemberships(memberships: Memberships): void {
+    writeStateFile(this.#file('memberships'), MEMBERSHIPS, memberships);
+    this.#memberships = memberships;
+  }
+
+  savePeerIds(peers: PeerIds): void {
+    writeStateFile(this.#file('peers'), PEERS, { next: peers.next, ids: { ...peers.ids } });
+    this.#peers = peers;
+  }
+
+  saveNetwork(network: StoredNetwork): void {
+    writeStateFile(this.#networkFile(network.state.config.id), NETWORK, {
+      state: network.state,
+      digest: network.digest,
+    });
+    this.#networks.set(network.state.config.id, network);
+  }
+
+  deleteNetwork(networkId: string): void {
+    removeFile(this.#networkFile(networkId));
+    this.#networks.delete(networkId);
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+
+  #file(name: 'identity' | 'start-count' | 'memberships' | 'peers'): string {
+    return join(this.path, `${name}.json`);
+  }
+
+  #networkFile(networkId: string): string {
+    return join(this.path, 'networks', `${idSchema.parse(networkId)}.json`);
+  }
+
+  #openIdentity(wasUsed: boolean): Identity {
+    const path = this.#file('identity');
+    const stored = readStateFile(path, IDENTITY);
+    if (stored !== undefined) return openIdentity(stored);
+    if (wasUsed) throw missing(path);
+    const fresh = generateIdentity();
+    writeStateFile(path, IDENTITY, fresh);
+    return openIdentity(fresh);
+  }
+
+  #raiseStartCount(last: number): number {
+    if (last >= 0xffff_ffff)
+      throw new AgentError(
+        'state_file_corrupt',
+        `${this.#file('start-count')} is at its end. ${AFRESH}`,
+      );
+    writeStateFile(this.#file('start-count'), START_COUNT, { count: last + 1 });
+    return last + 1;
+  }
+
+  #readNetworks(): { networks: Map<string, StoredNetwork>; setAside: SetAside[] } {
+    const networks = new Map<string, StoredNetwork>();
+    const setAside: SetAside[] = [];
+    for (const { networkId } of this.#memberships.networks) {
+      const path = this.#networkFile(networkId);
+      try {
+        const stored = readStateFile(path, NETWORK);
+        if (stored === undefined) continue;
+        if (stored.state.config.id !== networkId)
+          throw new AgentError('state_file_corrupt', `${path} holds another network.`);
+        networks.set(networkId, stored);
+      } catch (error) {
+        if (!(error instanceof AgentError) || error.code !== 'state_file_corrupt') throw error;
+        renameSync(path, `${path}.corrupt`);
+        syncDirectory(join(this.path, 'networks'));
+        setAside.push({ networkId, path: `${path}.corrupt`, reason: error.message });
+      }
+    }
+    this.#removeStrayNetworks();
+    return { networks, setAside };
+  }
+
+  /** Deletes the cached files of networks left while the agent died between the two writes. */
+  #removeStrayNetworks(): void {
+    const wanted = new Set(this.#memberships.networks.map((m) => `${m.networkId}.json`));
+    for (const name of readdirSync(join(this.path, 'networks'))) {
+      if (name.endsWith('.json') && !wanted.has(name))
+        removeFile(join(this.path, 'networks', name));
+    }
+  }
+}
+
+function missing(path: string): AgentError {
+  return new AgentError(
+    'state_file_corrupt',
+    `${path} is missing although this node has joined. ${AFRESH}`,
+  );
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+  } catch (error) {
+    const hint = errnoOf(error) === 'EACCES' ? '; run the agent as root' : '';
+    throw new AgentError(
+      'state_directory_unusable',
+      `the state directory ${path} cannot be used: ${messageOf(error)}${hint}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,162 @@
+import { X509Certificate, createHash, createPublicKey, verify } from 'node:crypto';
+import { createServer } from 'node:https';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { AgentMessage, ControllerMessage } from '@etherloom/api';
+import { fromBase64url, linkSigningText } from '@etherloom/api';
+import { afterEach, expect, test, vi } from 'vitest';
+import type { WebSocket } from 'ws';
+import { WebSocketServer } from 'ws';
+import { generateIdentity, openIdentity } from '../disk/identity.ts';
+import type { LinkMessage, LinkState } from './controller-link.ts';
+import { ControllerLink } from './controller-link.ts';
+import { TEST_CERTIFICATE } from './test-certificate.ts';
+
+const FINGERPRINT = createHash('sha256')
+  .update(new X509Certificate(TEST_CERTIFICATE.cert).raw)
+  .digest('hex');
+const IDENTITY = openIdentity(generateIdentity());
+const NONCE = 'n'.repeat(43);
+const NETWORK_ID = 'net_00000000000000000001';
+const WELCOME: ControllerMessage = {
+  type: 'welcome',
+  nodeId: IDENTITY.nodeId,
+  observedAddress: '192.0.2.7',
+  revisions: {},
+};
+const REMOVED: ControllerMessage = { type: 'removed', networkId: NETWORK_ID, reason: 'test' };
+
+const undos: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const undo of undos.splice(0).toReversed()) await undo();
+});
+
+test('proves its key over the nonce and the certificate that it sees', async () => {
+  const { url, heard } = await serve((socket) => send(socket, WELCOME));
+  const { states } = open([url]);
+  await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
+  const [message] = heard;
+  if (message?.type !== 'authenticate') throw new Error('the link did not authenticate');
+  expect(message).toMatchObject({ nodeId: IDENTITY.nodeId, revisions: { [NETWORK_ID]: 4 } });
+  const key = createPublicKey({
+    format: 'jwk',
+    key: { kty: 'OKP', crv: 'Ed25519', x: IDENTITY.signKey },
+  });
+  const text = linkSigningText(NONCE, IDENTITY.nodeId, FINGERPRINT);
+  expect(verify(null, Buffer.from(text), key, fromBase64url(message.signature))).toBe(true);
+});
+
+test('hands messages on in order once it is welcome', async () => {
+  const { url } = await serve((socket) => {
+    send(socket, WELCOME);
+    send(socket, REMOVED);
+    send(socket, { ...REMOVED, reason: 'again' });
+  });
+  const { messages } = open([url]);
+  await vi.waitFor(() =>
+    expect(messages).toEqual([WELCOME, REMOVED, { ...REMOVED, reason: 'again' }]),
+  );
+});
+
+test.each<[string, (socket: WebSocket) => void, RegExp]>([
+  ['state before a welcome', (socket) => send(socket, REMOVED), /before it welcomed/],
+  [
+    'text that is no message',
+    (socket) => socket.send('{"type":"x"}'),
+    /no message of this version/,
+  ],
+  ['bytes', (socket) => socket.send(new Uint8Array(4)), /binary/],
+  [
+    'a refusal',
+    (socket) =>
+      send(socket, { type: 'refused', code: 'node_removed', message: 'removed yesterday' }),
+    /removed yesterday/,
+  ],
+])('ends the link on %s, acts on nothing after it, and tries again', async (_, answer, error) => {
+  const { url, openings } = await serve((socket) => {
+    answer(socket);
+    send(socket, WELCOME);
+    send(socket, REMOVED);
+  });
+  const { messages, states } = open([url]);
+  await vi.waitFor(() => expect(states[0]?.error).toMatch(error));
+  await vi.waitFor(() => expect(openings()).toBeGreaterThan(1), { timeout: 10_000 });
+  expect(messages.filter(({ type }) => type !== 'refused')).toEqual([]);
+});
+
+test('goes to the next URL when one does not answer, and gives no signature to another server', async () => {
+  const foreign = await serve(() => undefined);
+  const good = await serve((socket) => send(socket, WELCOME));
+  const { states } = open(['https://127.0.0.1:1', good.url]);
+  await vi.waitFor(() => expect(states.at(-1)?.url).toBe(good.url), { timeout: 10_000 });
+  const wrong = open([foreign.url], '0'.repeat(64));
+  await vi.waitFor(() => expect(wrong.states[0]?.error).toMatch(/is pinned: nothing was sent/));
+  expect(foreign.heard).toEqual([]);
+});
+
+test('finds a controller again that went away', async () => {
+  const { url, sockets } = await serve((socket) => send(socket, WELCOME));
+  const { states } = open([url]);
+  await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
+  for (const socket of sockets) socket.terminate();
+  const seen = () => states.map(({ isConnected }) => isConnected);
+  await vi.waitFor(() => expect(seen()).toEqual([true, false, true]), { timeout: 10_000 });
+});
+
+function open(
+  urls: string[],
+  tlsFingerprint = FINGERPRINT,
+): { messages: LinkMessage[]; states: LinkState[] } {
+  const messages: LinkMessage[] = [];
+  const states: LinkState[] = [];
+  const organizationId = 'org_00000000000000000000';
+  const link = new ControllerLink(
+    { urls, tlsFingerprint, organizationId },
+    {
+      identity: IDENTITY,
+      version: '0.0.0',
+      revisions: () => ({ [NETWORK_ID]: 4 }),
+      onMessage: (message) => messages.push(message),
+      onState: (state) => states.push(state),
+    },
+  );
+  undos.push(() => link.stop());
+  return { messages, states };
+}
+
+interface Served {
+  readonly url: string;
+  readonly heard: AgentMessage[];
+  readonly sockets: WebSocket[];
+  readonly openings: () => number;
+}
+
+/** A server that challenges, and answers the authentication as the test wants. */
+async function serve(answer: (socket: WebSocket) => void): Promise<Served> {
+  const server: Server = createServer(TEST_CERTIFICATE);
+  const webSockets = new WebSocketServer({ server, path: '/v1/agent' });
+  const heard: AgentMessage[] = [];
+  const sockets: WebSocket[] = [];
+  webSockets.on('connection', (socket) => {
+    sockets.push(socket);
+    socket.on('message', (data: Buffer) => {
+      heard.push(JSON.parse(data.toString()) as AgentMessage); // checked by the tests
+      answer(socket);
+    });
+    send(socket, { type: 'challenge', nonce: NONCE });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  undos.push(() => {
+    for (const socket of sockets) socket.terminate();
+    webSockets.close();
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  return { url: `https://127.0.0.1:${port}`, heard, sockets, openings: () => sockets.length };
+}
+
+function send(socket: WebSocket, message: ControllerMessage): void {
+  socket.send(JSON.stringify(message));
+}

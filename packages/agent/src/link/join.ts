@@ -1,0 +1,110 @@
+/**
+ * Registers the node with a controller: POST /v1/join over a pinned connection, the URLs of the
+ * token tried in turn.
+ */
+import { hostname } from 'node:os';
+import {
+  ApiError,
+  createClient,
+  decodeJoinToken,
+  joinSigningText,
+  JoinTokenError,
+  NAME_CHARS_MAX,
+  nameSchema,
+} from '@etherloom/api';
+import type { JoinReply, JoinToken } from '@etherloom/api';
+import { TransportError, createPinnedSender } from '@etherloom/transport';
+import type { ControllerRecord } from '../disk/state-directory.ts';
+import type { Identity } from '../disk/identity.ts';
+import { AgentError } from '../errors.ts';
+import { JOIN_REQUEST_MS } from '../limits.ts';
+
+export interface JoinWish {
+  readonly token: JoinToken;
+  /** A name that a person chose. */
+  readonly name: string | undefined;
+  /** A name for when nobody chose one. */
+  readonly suggestedName: string;
+}
+
+/** Reads a token. Throws AgentError `invalid_request`; the text is never repeated. */
+export function readJoinToken(text: string): JoinToken {
+  try {
+    return decodeJoinToken(text);
+  } catch (error) {
+    if (!(error instanceof JoinTokenError)) throw error;
+    throw new AgentError('invalid_request', error.message, {
+      details: [{ field: 'token', reason: error.message }],
+    });
+  }
+}
+
+/** Refuses a token of another controller than the one that is served. */
+export function assertSameController(held: ControllerRecord | null, token: JoinToken): void {
+  if (held === null || held.tlsFingerprint === token.tlsFingerprint) return;
+  throw new AgentError(
+    'controller_other',
+    `this agent serves the controller ${held.urls[0]} (certificate ${held.tlsFingerprint.slice(0, 16)}...), the token is of ` +
+      `${token.urls[0]} (certificate ${token.tlsFingerprint.slice(0, 16)}...): one agent serves one controller; ` +
+      'run a second agent with its own --state, --socket and --port',
+  );
+}
+
+/**
+ * Asks a controller to take the node in. Rejects with AgentError that carries the controller's code
+ * and message.
+ */
+export async function requestJoin(identity: Identity, wish: JoinWish): Promise<JoinReply> {
+  const send = createPinnedSender({
+    tlsFingerprint: wish.token.tlsFingerprint,
+    timeoutMs: JOIN_REQUEST_MS,
+  });
+  const unsigned = {
+    tokenId: wish.token.tokenId,
+    network: wish.token.networkName,
+    secret: wish.token.secret,
+    nodeId: identity.nodeId,
+    name: wish.name ?? wish.suggestedName,
+    nameIsSuggestion: wish.name === undefined,
+    signKey: identity.signKey,
+    sessionKey: identity.sessionKey,
+  };
+  const body = { ...unsigned, signature: identity.sign(joinSigningText(unsigned)) };
+  const failures: TransportError[] = [];
+  for (const baseUrl of wish.token.urls) {
+    try {
+      return await createClient({ baseUrl, send }).call('join', { body });
+    } catch (error) {
+      if (error instanceof TransportError) failures.push(error);
+      else throw refusalOf(error);
+    }
+  }
+  throw unreachable(failures);
+}
+
+/** The host name as a node name; "node" when nothing of it fits. */
+export function suggestNodeName(host: string = hostname()): string {
+  const label = (host.split('.')[0] ?? '')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .slice(0, NAME_CHARS_MAX);
+  const trimmed = label.replaceAll(/^-+|-+$/g, '');
+  return nameSchema.safeParse(trimmed).success ? trimmed : 'node';
+}
+
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  if (error.code === 'reply_invalid')
+    return new AgentError('controller_unreachable', error.message, { cause: error });
+  return new AgentError(error.code, error.message, { cause: error, details: error.details });
+}
+
+function unreachable(failures: readonly TransportError[]): AgentError {
+  const mismatch = failures.find((failure) => failure.code === 'tls_fingerprint_mismatch');
+  if (mismatch !== undefined)
+    return new AgentError('tls_fingerprint_mismatch', mismatch.message, { cause: mismatch });
+  const said = failures.map((failure) => failure.message).join('; ');
+  return new AgentError('controller_unreachable', `no controller of the token answers: ${said}`, {
+    cause: failures[0],
+  });
+}

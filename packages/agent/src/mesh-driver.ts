@@ -1,0 +1,157 @@
+/**
+ * The one place that feeds the mesh: events of the data path, time and timers go in, its actions go
+ * to the data path in the order in which the mesh gave them. Nothing that an action fails with
+ * comes back through here; failures are counted and told.
+ */
+import { UNKNOWN_ENDPOINT } from '@etherloom/core';
+import type { Endpoint, Mesh, MeshAction, MeshEvent, PeerStatus } from '@etherloom/core';
+import { monotonicMs } from './clock.ts';
+import type { DatapathClient, DatapathEvent } from './datapath/client.ts';
+import { assertNever } from './assert-never.ts';
+
+/** Longest timer that node takes. */
+const TIMER_MS_MAX = 0x7fff_ffff;
+
+export interface MeshDriverDeps {
+  /**
+   * The data path that is attached; undefined: actions are dropped, the mesh is told of the restart
+   * afterwards.
+   */
+  readonly client: () => DatapathClient | undefined;
+  readonly generation: () => number;
+  readonly onEvent: (event: MeshEvent) => void;
+  readonly onActionFailed: (action: MeshAction['kind'], error: unknown) => void;
+}
+
+export class MeshDriver {
+  readonly #mesh: Mesh;
+  readonly #deps: MeshDriverDeps;
+  readonly #endpoints = new Map<number, Endpoint>();
+  #timer: NodeJS.Timeout | undefined;
+  #arming: NodeJS.Immediate | undefined;
+  #isStopped = false;
+
+  constructor(mesh: Mesh, deps: MeshDriverDeps) {
+    this.#mesh = mesh;
+    this.#deps = deps;
+  }
+
+  /** Where the data path sends a peer's datagrams. */
+  endpointOf(peer: number): Endpoint {
+    return this.#endpoints.get(peer) ?? UNKNOWN_ENDPOINT;
+  }
+
+  /** Takes over what a running data path has. */
+  adoptEndpoint(peer: number, endpoint: Endpoint): void {
+    this.#endpoints.set(peer, endpoint);
+  }
+
+  forgetPeersBut(peers: ReadonlySet<number>): void {
+    for (const peer of this.#endpoints.keys()) {
+      if (!peers.has(peer)) this.#endpoints.delete(peer);
+    }
+  }
+
+  /**
+   * Calls the mesh and carries out what it wants done. Every use of the mesh that changes it goes
+   * through here.
+   */
+  run<T>(step: (mesh: Mesh, now: number) => T): T {
+    const result = step(this.#mesh, monotonicMs());
+    for (const action of this.#mesh.drainActions()) this.#carryOut(action);
+    this.#armSoon();
+    return result;
+  }
+
+  /** How each peer is. */
+  status(): PeerStatus[] {
+    return this.#mesh.status(monotonicMs());
+  }
+
+  /** Feeds an event of the data path. */
+  handle(event: DatapathEvent): void {
+    this.run((mesh, now) => feed(mesh, event, now));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Asking for the next timeout looks at every peer: once for all events that came together. */
+  #armSoon(): void {
+    if (this.#arming !== undefined) return;
+    this.#arming = setImmediate(() => {
+      this.#arming = undefined;
+      this.#arm();
+    });
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const timeout = this.#mesh.pollTimeout();
+    if (timeout === undefined || this.#isStopped) return;
+    const waitMs = Math.min(Math.max(0, Math.ceil(timeout.at - monotonicMs())), TIMER_MS_MAX);
+    this.#timer = setTimeout(() => this.run((mesh, now) => mesh.handleTimeout(now)), waitMs);
+  }
+
+  #carryOut(action: MeshAction): void {
+    if (action.kind === 'event') return this.#deps.onEvent(action.event);
+    if (action.kind === 'setEndpoint') this.#endpoints.set(action.peer, action.endpoint);
+    const client = this.#deps.client();
+    if (client === undefined) return;
+    this.#send(client, action).catch((error: unknown) =>
+      this.#deps.onActionFailed(action.kind, error),
+    );
+  }
+
+  #send(client: DatapathClient, action: Exclude<MeshAction, { kind: 'event' }>): Promise<unknown> {
+    switch (action.kind) {
+      case 'sendDatagram':
+        return client.request('sendDatagram', { endpoint: action.endpoint, bytes: action.bytes });
+      case 'sendControl':
+        return client.request('sendControl', {
+          peer: action.peer,
+          endpoint: action.endpoint ?? UNKNOWN_ENDPOINT,
+          bytes: action.bytes,
+        });
+      case 'setSession':
+        return client.request('sessionSet', action.session);
+      case 'deleteSession':
+        return client.request('sessionDelete', { localId: action.localId });
+      case 'setEndpoint':
+        return client.request('peerSet', {
+          generation: this.#deps.generation(),
+          peer: action.peer,
+          endpoint: action.endpoint,
+        });
+      default:
+        return assertNever(action);
+    }
+  }
+}
+
+function feed(mesh: Mesh, event: DatapathEvent, now: number): void {
+  switch (event.name) {
+    case 'datagramReceived':
+      return mesh.handleDatagram(event.values.endpoint, event.values.bytes, now);
+    case 'controlReceived':
+      return mesh.handleControl(
+        event.values.peer,
+        event.values.localId,
+        event.values.endpoint,
+        event.values.bytes,
+        now,
+      );
+    case 'sessionConfirmed':
+      return mesh.handleSessionConfirmed(event.values.localId, now);
+    case 'sessionNeeded':
+      return mesh.handleSessionNeeded(event.values.peer, now);
+    case 'sessionSpent':
+      return mesh.handleSessionSpent(event.values.localId, now);
+    case 'peerActivity':
+      return mesh.handleActivity(event.values.peer, event.values.flags, now);
+    default:
+      return; // events of a later minor version
+  }
+}

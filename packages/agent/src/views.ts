@@ -1,0 +1,232 @@
+/**
+ * What the local API shows (agent-local.ts), gathered from state, mesh and data path. Nothing here
+ * changes anything.
+ */
+import type { AgentStatus, Member, PeerRow } from '@etherloom/api';
+import { FEATURE, TABLE_KIND, formatEndpoint, formatIpv6 } from '@etherloom/core';
+import type { ControlMessage, PeerStatus } from '@etherloom/core';
+import { AGENT_VERSION } from './agent.ts';
+import type { Agent } from './agent.ts';
+import { NO_COUNTS, readCounters } from './counters.ts';
+import type { CounterRow, Counters } from './counters.ts';
+import { AgentError } from './errors.ts';
+
+const NO_COUNTERS: Counters = { total: NO_COUNTS, networks: new Map(), peers: new Map() };
+
+/** agentStatusSchema. */
+export async function viewStatus(agent: Agent): Promise<AgentStatus> {
+  const { directory, host, link } = agent;
+  const counters = await readAllCounters(agent);
+  const peers = host.driver.status();
+  const hasJoined = directory.memberships.controller !== null;
+  const attached = host.keeper.attached;
+  return {
+    version: AGENT_VERSION,
+    nodeId: hasJoined ? directory.identity.nodeId : null,
+    nodeName: directory.memberships.nodeName,
+    port: agent.port,
+    controller: {
+      url: link.state.url ?? directory.memberships.controller?.urls[0] ?? null,
+      connected: link.state.isConnected,
+      lastConnectedAt: link.lastConnectedAt,
+      lastError: link.state.error,
+    },
+    datapath: {
+      running: attached !== undefined,
+      pid: attached?.hello.pid ?? null,
+      restarts: host.keeper.restarts,
+      lanes: attached?.hello.lanes ?? 0,
+      features: Object.entries(FEATURE).flatMap(([name, bit]) =>
+        ((attached?.hello.features ?? 0) & bit) === 0 ? [] : [name],
+      ),
+    },
+    networks: viewNetworks(agent, counters),
+    peers: { total: peers.length, up: peers.filter((peer) => peer.state === 'up').length },
+    drops: counters.total.drops,
+  };
+}
+
+/** Rows of peerRowSchema, by name. */
+export async function viewPeers(agent: Agent): Promise<PeerRow[]> {
+  const counters = await readAllCounters(agent);
+  const known = membersByNode(agent);
+  return agent.host.driver
+    .status()
+    .map((status) =>
+      peerRow(
+        status,
+        known.get(hexOf(status.nodeId)),
+        counters.peers.get(status.peer) ?? NO_COUNTS,
+      ),
+    )
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Rows of fdbRowSchema, as the data path holds them. */
+export async function viewFdb(agent: Agent): Promise<Record<string, string>[]> {
+  const naming = namesOf(agent);
+  return (await dump(agent, TABLE_KIND.fdb)).flatMap((row) => {
+    if (row.name !== 'fdbSet') return [];
+    const { vni, mac, peer } = row.values;
+    return [{ network: naming.network(vni), mac: macText(mac), ...naming.peer(peer) }];
+  });
+}
+
+/** Rows of neighbourRowSchema, as the data path holds them. */
+export async function viewNeighbours(agent: Agent): Promise<Record<string, string>[]> {
+  const naming = namesOf(agent);
+  return (await dump(agent, TABLE_KIND.neighbour)).flatMap((row) => {
+    if (row.name !== 'neighbourSet') return [];
+    const { vni, ip, mac, peer } = row.values;
+    return [
+      {
+        network: naming.network(vni),
+        address: ipText(ip),
+        mac: macText(mac),
+        ...naming.peer(peer),
+      },
+    ];
+  });
+}
+
+/** The peer with a name or id. Throws AgentError `not_found`. */
+export function findPeer(agent: Agent, node: string): { peer: number; name: string } {
+  for (const [nodeId, { member }] of membersByNode(agent)) {
+    if (nodeId !== node && member.name !== node) continue;
+    if (nodeId === agent.directory.identity.nodeId)
+      throw new AgentError('not_found', `${member.name} is this node itself; name another one`);
+    const peer = agent.host.plan.peerIds.ids[nodeId];
+    if (peer !== undefined) return { peer, name: member.name };
+  }
+  throw new AgentError(
+    'not_found',
+    `no peer ${JSON.stringify(node)} in the networks of this host; \`loom peers\` lists them`,
+  );
+}
+
+async function readAllCounters(agent: Agent): Promise<Counters> {
+  const client = agent.host.keeper.attached?.client;
+  if (client === undefined) return NO_COUNTERS;
+  try {
+    return readCounters(await client.request('counters', {}));
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'datapath_closed') return NO_COUNTERS;
+    throw error;
+  }
+}
+
+function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks'] {
+  return [...agent.directory.networks.values()].flatMap(({ state }) => {
+    const joined = agent.joined(state.config.id);
+    if (joined === undefined) return [];
+    const { id, name, vni, mtuBytes } = state.config;
+    const counts = counters.networks.get(vni) ?? NO_COUNTS;
+    return [
+      {
+        id,
+        name,
+        vni,
+        interface: joined.interface,
+        mac: joined.mac,
+        addresses: [...joined.addresses],
+        mtuBytes,
+        revision: state.revision,
+        members: state.members.length,
+        ...counts,
+        drops: { ...counts.drops },
+      },
+    ];
+  });
+}
+
+interface KnownMember {
+  readonly member: Member;
+  readonly networks: string[];
+}
+
+function membersByNode(agent: Agent): Map<string, KnownMember> {
+  const known = new Map<string, KnownMember>();
+  for (const { state } of agent.directory.networks.values()) {
+    for (const member of state.members) {
+      const seen = known.get(member.nodeId);
+      if (seen === undefined) known.set(member.nodeId, { member, networks: [state.config.name] });
+      else seen.networks.push(state.config.name);
+    }
+  }
+  return known;
+}
+
+function peerRow(status: PeerStatus, known: KnownMember | undefined, counts: CounterRow): PeerRow {
+  const nodeId = hexOf(status.nodeId);
+  return {
+    nodeId,
+    name: known?.member.name ?? nodeId,
+    networks: known?.networks ?? [],
+    state: stateOf(status),
+    path: status.state === 'up' ? 'direct' : 'none',
+    endpoint: status.endpoint === undefined ? null : formatEndpoint(status.endpoint),
+    latencyMs: status.rttMs === undefined ? null : roundToMicroseconds(status.rttMs),
+    sessionAgeMs: status.session === undefined ? null : Math.round(status.session.ageMs),
+    lastReceivedMs: status.heardAgoMs === undefined ? null : Math.round(status.heardAgoMs),
+    handshakes: status.handshakeCount,
+    sentBytes: counts.sentBytes,
+    receivedBytes: counts.receivedBytes,
+    drops: { ...counts.drops },
+  };
+}
+
+/** Finer than the clock is worth would only look exact. */
+function roundToMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+function stateOf(status: PeerStatus): PeerRow['state'] {
+  if (status.state === 'up') return 'up';
+  if (status.state === 'handshaking') return 'connecting';
+  return status.candidates.length === 0 && status.endpoint === undefined ? 'no-endpoint' : 'down';
+}
+
+async function dump(agent: Agent, kind: number): Promise<ControlMessage[]> {
+  const client = agent.host.keeper.attached?.client;
+  if (client === undefined)
+    throw new AgentError('unavailable', 'the data path is being restarted; ask again in a moment');
+  return await client.request('dump', { kind });
+}
+
+interface Naming {
+  readonly network: (vni: number) => string;
+  readonly peer: (peer: number) => { node: string; nodeId: string };
+}
+
+function namesOf(agent: Agent): Naming {
+  const networks = new Map(
+    [...agent.directory.networks.values()].map(({ state }) => [
+      state.config.vni,
+      state.config.name,
+    ]),
+  );
+  const nodeIds = new Map(
+    Object.entries(agent.host.plan.peerIds.ids).map(([nodeId, peer]) => [peer, nodeId]),
+  );
+  const known = membersByNode(agent);
+  return {
+    network: (vni) => networks.get(vni) ?? String(vni),
+    peer: (peer) => {
+      const nodeId = nodeIds.get(peer) ?? '';
+      return { node: known.get(nodeId)?.member.name ?? nodeId, nodeId };
+    },
+  };
+}
+
+function ipText(ip: Uint8Array): string {
+  const isIpv4 = ip.slice(0, 10).every((byte) => byte === 0) && ip[10] === 0xff && ip[11] === 0xff;
+  return isIpv4 ? ip.slice(12).join('.') : formatIpv6(ip);
+}
+
+function macText(mac: Uint8Array): string {
+  return hexOf(mac).match(/../g)?.join(':') ?? '';
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
