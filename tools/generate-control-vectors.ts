@@ -1,6 +1,7 @@
 /**
- * Writes datapath/vectors/control.hex and datapath/vectors/data.hex, which both sides are tested against. With --check it compares and
- * exits 1 on a difference. The files are committed, so that the C tests run without Node.
+ * Writes datapath/vectors/control.hex and datapath/vectors/data.hex, which both sides are tested
+ * against. With --check it compares and exits 1 on a difference. The files are committed, so that
+ * the C tests run without Node.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dataVectorText } from '../packages/core/src/data-codec/vectors.ts';

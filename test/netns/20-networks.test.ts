@@ -1,4 +1,6 @@
-/** Several networks on one fabric: they share nothing, not even when their addresses are the same. */
+/**
+ * Several networks on one fabric: they share nothing, not even when their addresses are the same.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { waitFor } from '@etherloom/lab';
 import { ping } from './ping.ts';

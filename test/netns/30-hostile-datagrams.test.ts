@@ -161,7 +161,8 @@ function sum(counts: Readonly<Record<string, number>>): number {
 
 async function receivedBytes(member: Membership): Promise<number> {
   const { stdout } = await member.agent.loom(['status', '--json']);
-  const status = JSON.parse(stdout) as { networks: readonly { receivedBytes: number }[] }; // agentStatusSchema
+  // agentStatusSchema
+  const status = JSON.parse(stdout) as { networks: readonly { receivedBytes: number }[] };
   return status.networks[0]?.receivedBytes ?? 0;
 }
 

@@ -29,7 +29,8 @@ describe('source binding', () => {
       agents.beta,
       agents.gamma,
     ]);
-    [alpha, beta, gamma] = joined.members as [Membership, Membership, Membership]; // one for each agent
+    // one for each agent
+    [alpha, beta, gamma] = joined.members as [Membership, Membership, Membership];
   });
   afterAll(async () => {
     await scenario?.world.dispose();
@@ -164,9 +165,13 @@ function hexIpv6(address: string): string {
   );
 }
 
-/** IPv4 header (RFC 791) with protocol 253, experiments (RFC 3692), and 26 bytes. Its header checksum is not looked at. */
+/**
+ * IPv4 header (RFC 791) with protocol 253, experiments (RFC 3692), and 26 bytes. Its header
+ * checksum is not looked at.
+ */
 function ipv4Packet(source: string, destination: string): string {
-  return `4500002e00000000${hexByte(64)}fd0000${hexIpv4(source)}${hexIpv4(destination)}${'00'.repeat(26)}`;
+  const addresses = `${hexIpv4(source)}${hexIpv4(destination)}`;
+  return `4500002e0000000040fd0000${addresses}${'00'.repeat(26)}`;
 }
 
 /** IPv6 header (RFC 8200) with next header 59, none. */
@@ -181,10 +186,15 @@ function arpReply(
   targetMac: string,
   targetIp: string,
 ): string {
-  return `0001080006040002${bare(senderMac)}${hexIpv4(senderIp)}${bare(targetMac)}${hexIpv4(targetIp)}${'00'.repeat(18)}`;
+  const sender = `${bare(senderMac)}${hexIpv4(senderIp)}`;
+  const target = `${bare(targetMac)}${hexIpv4(targetIp)}`;
+  return `0001080006040002${sender}${target}${'00'.repeat(18)}`;
 }
 
-/** Neighbour advertisement (RFC 4861, 4.4) with a target link-layer address option; its checksum is not looked at. */
+/**
+ * Neighbour advertisement (RFC 4861, 4.4) with a target link-layer address option; its checksum is
+ * not looked at.
+ */
 function neighbourAdvertisement(
   source: string,
   destination: string,

@@ -1,4 +1,6 @@
-/** Captures UDP datagrams on an underlay interface by tcpdump, and reads them back from the file. */
+/**
+ * Captures UDP datagrams on an underlay interface by tcpdump, and reads them back from the file.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTail, waitFor, type Background, type Namespace, type World } from '@etherloom/lab';
@@ -45,7 +47,10 @@ export async function startCapture(
   };
 }
 
-/** pcap (libpcap file format, Ethernet link type): payloads of IPv4 and IPv6 UDP without options or fragments. */
+/**
+ * pcap (libpcap file format, Ethernet link type): payloads of IPv4 and IPv6 UDP without options or
+ * fragments.
+ */
 export function udpPayloads(pcap: Uint8Array): readonly Uint8Array[] {
   const view = new DataView(pcap.buffer, pcap.byteOffset, pcap.length);
   if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error('no little-endian pcap file');

@@ -41,5 +41,6 @@ export async function moveStream(
 }
 
 function parseReport(text: string): StreamReport {
-  return JSON.parse(text.trim().split('\n').at(-1) ?? '') as StreamReport; // written by tools/stream.ts
+  // written by tools/stream.ts
+  return JSON.parse(text.trim().split('\n').at(-1) ?? '') as StreamReport;
 }

@@ -1,9 +1,10 @@
 /*
- * Sends and receives raw Ethernet frames on one interface, for tests that need frames no ordinary program makes.
+ * Sends and receives raw Ethernet frames on one interface, for tests that need frames no ordinary
+ * program makes.
  *
  *   frame_tool send IF HEXFRAME COUNT           sends the frame COUNT times
- *   frame_tool receive IF ETHERTYPE COUNT MS    prints "ready", then each received frame of that EtherType as hex, until
- *                                               COUNT frames or MS milliseconds without one
+ *   frame_tool receive IF ETHERTYPE COUNT MS    prints "ready", then each received frame of that
+ * EtherType as hex, until COUNT frames or MS milliseconds without one
  *
  * Exit status 0 when all was sent or COUNT frames came, 1 otherwise.
  */
@@ -72,7 +73,8 @@ static int send_frames(const char *name, const char *hex, long count)
 static int receive_frames(const char *name, uint16_t ether_type, long count, long timeout_ms)
 {
 	uint8_t frame[FRAME_BYTES_MAX];
-	struct timeval wait = { .tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000 };
+	struct timeval wait = { .tv_sec = timeout_ms / 1000,
+				.tv_usec = (timeout_ms % 1000) * 1000 };
 	int fd = open_on(name, ether_type);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0) {
@@ -98,7 +100,8 @@ int main(int argc, char **argv)
 	if (argc == 5 && !strcmp(argv[1], "send"))
 		return send_frames(argv[2], argv[3], atol(argv[4]));
 	if (argc == 6 && !strcmp(argv[1], "receive"))
-		return receive_frames(argv[2], (uint16_t)strtoul(argv[3], NULL, 16), atol(argv[4]), atol(argv[5]));
+		return receive_frames(argv[2], (uint16_t)strtoul(argv[3], NULL, 16), atol(argv[4]),
+				      atol(argv[5]));
 	fputs("usage: frame_tool send IF HEXFRAME COUNT | receive IF ETHERTYPE COUNT MS\n", stderr);
 	return 2;
 }

@@ -1,5 +1,6 @@
 /**
- * Sends each line of standard input (hex) as one UDP datagram to ADDRESS PORT, from one socket, in order.
+ * Sends each line of standard input (hex) as one UDP datagram to ADDRESS PORT, from one socket, in
+ * order.
  *
  *   node send-datagrams.ts ADDRESS PORT < LINES
  */

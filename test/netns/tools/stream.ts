@@ -1,6 +1,6 @@
 /**
- * A checked TCP stream: pseudo-random bytes from a seed go through one connection, and both ends print
- * {"bytes", "sha256"} of what they sent or received.
+ * A checked TCP stream: pseudo-random bytes from a seed go through one connection, and both ends
+ * print {"bytes", "sha256"} of what they sent or received.
  *
  *   node stream.ts receive ADDRESS PORT         prints "ready" first
  *   node stream.ts send ADDRESS PORT BYTES SEED

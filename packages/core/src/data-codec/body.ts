@@ -1,11 +1,17 @@
-/** The body of a data datagram, docs/protocol.md 1.2: one control message, or frames of one network. Reference, not production. */
+/**
+ * The body of a data datagram, docs/protocol.md 1.2: one control message, or frames of one network.
+ * Reference, not production.
+ */
 import { DataCodecError } from './datagram.ts';
 
 export const ETHERNET_BYTES = 14;
 
 export interface FrameEntry {
   readonly frame: Uint8Array;
-  /** Where the transport checksum holds only the pseudo-header sum; both 0 when every checksum is complete. */
+  /**
+   * Where the transport checksum holds only the pseudo-header sum; both 0 when every checksum is
+   * complete.
+   */
   readonly checksumStart: number;
   readonly checksumOffset: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The data datagram of docs/protocol.md 1.1, slow and obvious: the reference against which the data path's C is tested. Production
- * traffic never passes here.
+ * The data datagram of docs/protocol.md 1.1, slow and obvious: the reference against which the data
+ * path's C is tested. Production traffic never passes here.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 

@@ -1,6 +1,7 @@
 /**
- * Splitting a super-frame into the segments of a train and joining them again, docs/protocol.md 1.3. Reference, not production: untagged
- * frames, IPv4 without and with options, IPv6 without extension headers.
+ * Splitting a super-frame into the segments of a train and joining them again, docs/protocol.md
+ * 1.3. Reference, not production: untagged frames, IPv4 without and with options, IPv6 without
+ * extension headers.
  */
 import { ETHERNET_BYTES } from './body.ts';
 import type { FrameEntry } from './body.ts';

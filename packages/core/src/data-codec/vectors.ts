@@ -1,6 +1,6 @@
 /**
- * The vectors of datapath/vectors/data.hex: for fixed keys, what a sender makes and a receiver must read. The format is described
- * in datapath/vectors/README.md.
+ * The vectors of datapath/vectors/data.hex: for fixed keys, what a sender makes and a receiver must
+ * read. The format is described in datapath/vectors/README.md.
  */
 import { encodeBody } from './body.ts';
 import type { FrameEntry } from './body.ts';
@@ -34,7 +34,8 @@ const IPV6 = [
   ...[0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
 ];
 const TCP_WITH_OPTIONS = [
-  ...[0x30, 0x39, 0x14, 0x51, 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4], // the sequence wraps within the train
+  // the sequence wraps within the train
+  ...[0x30, 0x39, 0x14, 0x51, 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4],
   ...[0x80, 0x98, 0x10, 0, 0, 0, 0, 0], // ACK, PSH, CWR
   ...[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
 ];

@@ -1,6 +1,6 @@
 /**
- * Encodes and decodes the messages of messages.ts. Used by the agent's data path client and by the tests; the C side has the same
- * layouts as packed structs in control_messages.h.
+ * Encodes and decodes the messages of messages.ts. Used by the agent's data path client and by the
+ * tests; the C side has the same layouts as packed structs in control_messages.h.
  */
 import { CONTROL_FRAME_BYTES_MAX, MESSAGES } from './messages.ts';
 import type { FieldKind, MessageName } from './messages.ts';
@@ -35,7 +35,8 @@ export class ControlCodecError extends Error {
 }
 
 const NAME_BY_CODE = new Map<number, MessageName>(
-  (Object.keys(MESSAGES) as MessageName[]).map((name) => [MESSAGES[name].code, name]), // keys of a const table
+  // keys of a const table
+  (Object.keys(MESSAGES) as MessageName[]).map((name) => [MESSAGES[name].code, name]),
 );
 
 export function fieldBytes(kind: FieldKind): number {
@@ -49,14 +50,17 @@ export function fixedBytes(name: MessageName): number {
   return MESSAGES[name].fields.reduce((sum, [, kind]) => sum + fieldBytes(kind), 0);
 }
 
-/** Encodes one frame, length field included. Throws RangeError when a value does not fit its field. */
+/**
+ * Encodes one frame, length field included. Throws RangeError when a value does not fit its field.
+ */
 export function encodeControl<N extends MessageName>(
   name: N,
   requestId: number,
   values: MessageValues<N>,
 ): Uint8Array {
   const fields: MessageFields = MESSAGES[name].fields;
-  const given = values as Readonly<Record<string, number | bigint | Uint8Array>>; // typed at the signature
+  // typed at the signature
+  const given = values as Readonly<Record<string, number | bigint | Uint8Array>>;
   const tail = fields.some(([, kind]) => kind === 'tail')
     ? (given[fields.at(-1)?.[0] ?? ''] as Uint8Array)
     : undefined; // tail is bytes
@@ -128,7 +132,8 @@ export function decodeControl(frame: Uint8Array): ControlMessage {
     values[field] = readField(frame, view, at, kind);
     at += fieldBytes(kind);
   }
-  return { name, requestId: view.getUint32(8), values } as unknown as ControlMessage; // shape proved by the table walked above
+  // shape proved by the table walked above
+  return { name, requestId: view.getUint32(8), values } as unknown as ControlMessage;
 }
 
 function readField(
@@ -144,7 +149,10 @@ function readField(
   return frame.slice(at, kind === 'tail' ? frame.length : at + kind.bytes);
 }
 
-/** Cuts a byte stream into frames. `push` returns the whole frames that have arrived; what is incomplete is kept. */
+/**
+ * Cuts a byte stream into frames. `push` returns the whole frames that have arrived; what is
+ * incomplete is kept.
+ */
 export class ControlDeframer {
   #kept: Uint8Array = new Uint8Array(0);
 

@@ -1,23 +1,29 @@
 /**
  * The language between agent and data path, described once.
  *
- * From this table come the TypeScript codec (codec.ts), the C header (tools/generate-control-header.ts writes
- * datapath/src/control_messages.h) and the golden vectors (datapath/vectors/control.hex) that both sides are tested against.
+ * From this table come the TypeScript codec (codec.ts), the C header
+ * (tools/generate-control-header.ts writes datapath/src/control_messages.h) and the golden vectors
+ * (datapath/vectors/control.hex) that both sides are tested against.
  *
- * Frame on the unix stream socket, big-endian: u32 length of all that follows, u16 message code, u16 zero, u32 request id,
- * then the fields in order. A field of kind `tail` is the last of its message and takes the remaining bytes.
- * Requests carry an id other than 0 and are answered by any number of data messages and then exactly one `ok` or `error`, all with
- * that id. Events carry id 0. The first request on a connection is `hello`. Requests may be pipelined; they are answered in order.
+ * Frame on the unix stream socket, big-endian: u32 length of all that follows, u16 message code,
+ * u16 zero, u32 request id, then the fields in order. A field of kind `tail` is the last of its
+ * message and takes the remaining bytes. Requests carry an id other than 0 and are answered by any
+ * number of data messages and then exactly one `ok` or `error`, all with that id. Events carry id
+ * 0. The first request on a connection is `hello`. Requests may be pipelined; they are answered in
+ * order.
  *
- * Every `*Set` is idempotent: it creates the entry or replaces it. It carries a generation; `sweep` deletes the entries of one
- * kind whose generation is another, so that an agent that takes over a running data path sets what it wants and sweeps the rest,
- * and traffic flows all the while.
+ * Every `*Set` is idempotent: it creates the entry or replaces it. It carries a generation; `sweep`
+ * deletes the entries of one kind whose generation is another, so that an agent that takes over a
+ * running data path sets what it wants and sweeps the rest, and traffic flows all the while.
  */
 
 /** Raised by one with every incompatible change of a message. */
 export const CONTROL_VERSION = 1;
 
-/** Longest frame either side accepts, bytes after the length field: one UDP datagram of 65,535 bytes and its fields. */
+/**
+ * Longest frame either side accepts, bytes after the length field: one UDP datagram of 65,535 bytes
+ * and its fields.
+ */
 export const CONTROL_FRAME_BYTES_MAX = 66_560;
 
 export type FieldKind = 'u8' | 'u16' | 'u32' | 'u64' | { readonly bytes: number } | 'tail';
@@ -347,7 +353,9 @@ export const MESSAGES = {
 
 export const COUNTER_SCOPE = { total: 1, network: 2, peer: 3 } as const;
 
-/** Why a frame or datagram was dropped, in counter order. Append only; the names are metric names. */
+/**
+ * Why a frame or datagram was dropped, in counter order. Append only; the names are metric names.
+ */
 export const DROP_REASONS = [
   // Outbound: from a port to a peer.
   ['frame_too_short', 'less than an Ethernet header from a port'],

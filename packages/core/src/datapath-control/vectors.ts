@@ -1,6 +1,7 @@
 /**
- * The vectors of datapath/vectors/control.hex: one frame for each message. Integers hold 0x01, 0x0102, 0x01020304 or
- * 0x0102030405060708 by their width, byte fields count from 0x00, tails are the bytes "tail", and the request id is 0x01020304.
+ * The vectors of datapath/vectors/control.hex: one frame for each message. Integers hold 0x01,
+ * 0x0102, 0x01020304 or 0x0102030405060708 by their width, byte fields count from 0x00, tails are
+ * the bytes "tail", and the request id is 0x01020304.
  */
 import { encodeControl } from './codec.ts';
 import type { MessageValues } from './codec.ts';
