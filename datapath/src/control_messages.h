@@ -117,7 +117,7 @@ _Static_assert(sizeof(struct control_header) == 12, "control_header");
 
 /* The request was refused; nothing was changed. */
 struct control_error {
-	be32_t errno;
+	be32_t error_number;
 	uint8_t text[]; /* tail */
 } __attribute__((packed));
 _Static_assert(sizeof(struct control_error) == 4, "error");

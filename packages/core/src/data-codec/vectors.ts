@@ -24,22 +24,17 @@ function plainFrame(payloadBytes: number, start: number): Uint8Array {
   return Uint8Array.of(...MACS, 0x88, 0xb5, ...counting(payloadBytes, start));
 }
 
-const IPV4 = [
-  ...[0x45, 0, 0, 0, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0], // lengths and checksum are set by joinTrain
-  ...[10, 9, 0, 1, 10, 9, 0, 2],
-];
-const IPV6 = [
-  ...[0x60, 0, 0, 0, 0, 0, 17, 64],
-  ...[0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-  ...[0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
-];
-const TCP_WITH_OPTIONS = [
-  // the sequence wraps within the train
-  ...[0x30, 0x39, 0x14, 0x51, 0xff, 0xff, 0xff, 0x00, 1, 2, 3, 4],
-  ...[0x80, 0x98, 0x10, 0, 0, 0, 0, 0], // ACK, PSH, CWR
-  ...[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
-];
-const UDP = [0x30, 0x39, 0x14, 0x51, 0, 0, 0, 0];
+const bytesOf = (hex: string): number[] =>
+  (hex.match(/[0-9a-f]{2}/g) ?? []).map((byte) => Number.parseInt(byte, 16));
+
+/** Lengths and checksums are 0 here: joinTrain sets them. */
+const IPV4_TCP = bytesOf('45000000 12344000 40060000 0a090001 0a090002');
+const IPV6_UDP = bytesOf(
+  '60000000 00001140 fd090000000000000000000000000001 fd090000000000000000000000000002',
+);
+/** ACK, PSH and CWR, a timestamp option, and a sequence that wraps within the train. */
+const TCP = bytesOf('30391451 ffffff00 01020304 80981000 00000000 0101080a 00000001 00000002');
+const UDP = bytesOf('30391451 00000000');
 
 function superFrame(
   headers: readonly number[],
@@ -106,8 +101,8 @@ export function dataVectors(): [string, Uint8Array][] {
     ...aggregate.map((entry, i): [string, Uint8Array] => [`aggregate.frame.${i}`, entry.frame]),
     ['aggregate.body', framesBody(aggregate)],
     ['aggregate.datagram', seal(sender, 0, 0, framesBody(aggregate))],
-    ...trainVectors(sender, 'tcp4', superFrame([...IPV4, ...TCP_WITH_OPTIONS], [0x08, 0], 1234)),
-    ...trainVectors(sender, 'udp6', superFrame([...IPV6, ...UDP], [0x86, 0xdd], 1500)),
+    ...trainVectors(sender, 'tcp4', superFrame([...IPV4_TCP, ...TCP], [0x08, 0], 1234)),
+    ...trainVectors(sender, 'udp6', superFrame([...IPV6_UDP, ...UDP], [0x86, 0xdd], 1500)),
     ['ping.body', control],
     ['ping.datagram', seal(sender, 0, 0, control)],
     ['keepalive.body', keepalive],

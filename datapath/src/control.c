@@ -1,0 +1,187 @@
+#include "control.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_LISTENER,
+	SOURCE_AGENT,
+	SOURCE_EVENTS,
+};
+
+static int watch(const struct control *control, int operation, int descriptor, enum source source,
+		 uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.u64 = source };
+	return epoll_ctl(control->epoll, operation, descriptor, &event) == 0 ? 0 : -errno;
+}
+
+static void count_absent(struct control *control)
+{
+	const struct scope scope = { .total = &control->tables.total[control->slot] };
+	counters_drop(&scope, DROP_AGENT_ABSENT);
+}
+
+static void pass_on(const struct event *event, void *context)
+{
+	struct control *control = context;
+	struct agent *agent = &control->agent;
+	if (event->kind == EVENT_DATAGRAM) {
+		if (!agent_send_event(agent, CONTROL_DATAGRAM_RECEIVED, event->endpoint,
+				      ENDPOINT_BYTES, event->bytes, event->length))
+			count_absent(control);
+	} else if (event->kind == EVENT_CONTROL) {
+		struct control_control_received fields = { .peer = be32_of(event->peer),
+							   .local_id = be32_of(event->local_id) };
+		memcpy(fields.endpoint, event->endpoint, ENDPOINT_BYTES);
+		if (!agent_send_event(agent, CONTROL_CONTROL_RECEIVED, &fields, sizeof(fields),
+				      event->bytes, event->length))
+			count_absent(control);
+	} else if (event->kind == EVENT_NEEDED) {
+		const struct control_session_needed fields = { .peer = be32_of(event->peer) };
+		struct peer *peer = tables_find_peer(&control->tables, event->peer);
+		if (peer != NULL)
+			peer->session_needed_at_ms = clock_now_ms();
+		(void)agent_send_event(agent, CONTROL_SESSION_NEEDED, &fields, sizeof(fields), NULL,
+				       0);
+	} else if (event->kind == EVENT_PORT_LOST) {
+		requests_detach_port(control, event->peer);
+	} else {
+		/* sessionConfirmed and sessionSpent have one layout. */
+		const struct control_session_confirmed fields = { .local_id =
+									  be32_of(event->local_id),
+								  .peer = be32_of(event->peer) };
+		uint16_t code = event->kind == EVENT_SPENT ? CONTROL_SESSION_SPENT
+							   : CONTROL_SESSION_CONFIRMED;
+		(void)agent_send_event(agent, code, &fields, sizeof(fields), NULL, 0);
+	}
+}
+
+/* What is reported by time: activity, and again that a session is needed. */
+static void report_activity(struct control *control, uint64_t now_ms)
+{
+	const struct link *peers = &control->tables.all_peers;
+	for (struct link *at = peers->next; at != peers; at = at->next) {
+		struct peer *peer = container_of(at, struct peer, of_all);
+		uint8_t flags = atomic_exchange(&peer->activity, 0);
+		if (flags != 0) {
+			const struct control_peer_activity fields = { .peer = be32_of(peer->id),
+								      .flags = flags };
+			(void)agent_send_event(&control->agent, CONTROL_PEER_ACTIVITY, &fields,
+					       sizeof(fields), NULL, 0);
+		}
+		if (atomic_load(&peer->session_needed) &&
+		    now_ms - peer->session_needed_at_ms >= SESSION_NEEDED_INTERVAL_MS)
+			atomic_store(&peer->session_needed, false);
+	}
+}
+
+static void drop_agent(struct control *control)
+{
+	atomic_store(&control->events.agent_attached, false);
+	(void)epoll_ctl(control->epoll, EPOLL_CTL_DEL, control->agent.connection, NULL);
+	agent_close(&control->agent);
+}
+
+static void handle_agent(struct control *control, uint32_t events)
+{
+	bool lives = (events & EPOLLERR) == 0;
+	if (lives && (events & (EPOLLIN | EPOLLHUP)) != 0)
+		lives = agent_read(&control->agent, requests_handle, control);
+	if (!lives)
+		drop_agent(control);
+	else if (control->agent.greeted)
+		atomic_store(&control->events.agent_attached, true);
+}
+
+/* Sends what has gathered, reads on what was left for want of room, and chooses what to wait for.
+ */
+static void settle_agent(struct control *control)
+{
+	struct agent *agent = &control->agent;
+	if (agent->connection < 0)
+		return;
+	bool was_full = !agent_has_room(agent);
+	bool lives = agent_write(agent);
+	if (lives && was_full && agent_has_room(agent))
+		lives = agent_read(agent, requests_handle, control) && agent_write(agent);
+	if (!lives) {
+		drop_agent(control);
+		return;
+	}
+	uint32_t events =
+		(agent_has_room(agent) ? EPOLLIN : 0u) | (agent_has_output(agent) ? EPOLLOUT : 0u);
+	(void)watch(control, EPOLL_CTL_MOD, agent->connection, SOURCE_AGENT, events);
+}
+
+static void accept_agent(struct control *control)
+{
+	if (agent_accept(&control->agent))
+		(void)watch(control, EPOLL_CTL_ADD, control->agent.connection, SOURCE_AGENT,
+			    EPOLLIN);
+}
+
+static void handle_time(struct control *control)
+{
+	uint64_t now_ms = clock_now_ms();
+	if (now_ms < control->next_activity_ms)
+		return;
+	control->next_activity_ms = now_ms + ACTIVITY_INTERVAL_MS;
+	report_activity(control, now_ms);
+	tables_expire_sessions(&control->tables, now_ms);
+}
+
+/* Returns false on a signal. */
+static bool turn(struct control *control, int timeout_ms)
+{
+	struct epoll_event events[8];
+	bool goes_on = true;
+	int count = epoll_wait(control->epoll, events, 8, timeout_ms);
+	for (int i = 0; i < count; i++) {
+		switch ((enum source)events[i].data.u64) {
+		case SOURCE_SIGNAL:
+			goes_on = false;
+			break;
+		case SOURCE_LISTENER:
+			accept_agent(control);
+			break;
+		case SOURCE_AGENT:
+			if (control->agent.connection >= 0)
+				handle_agent(control, events[i].events);
+			break;
+		case SOURCE_EVENTS:
+			events_drain(&control->events, pass_on, control);
+			break;
+		}
+	}
+	handle_time(control);
+	settle_agent(control);
+	return goes_on;
+}
+
+int control_init(struct control *control)
+{
+	control->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (control->epoll < 0)
+		return -errno;
+	int result = watch(control, EPOLL_CTL_ADD, control->signals, SOURCE_SIGNAL, EPOLLIN);
+	if (result == 0)
+		result = watch(control, EPOLL_CTL_ADD, control->agent.listener, SOURCE_LISTENER,
+			       EPOLLIN);
+	if (result == 0)
+		result =
+			watch(control, EPOLL_CTL_ADD, control->events.wake, SOURCE_EVENTS, EPOLLIN);
+	return result;
+}
+
+void control_run(struct control *control)
+{
+	int timeout_ms;
+	do
+		timeout_ms = reclaim_poll() ? (int)RECLAIM_INTERVAL_MS : (int)ACTIVITY_INTERVAL_MS;
+	while (turn(control, timeout_ms));
+}

@@ -1,0 +1,45 @@
+/*
+ * The control thread: the one writer of the tables. It answers the agent's requests, passes the
+ * workers' events on, and keeps time for what must happen without an agent (expiry of sessions,
+ * deferred freeing).
+ *
+ * Requests are in requests.c, the loop in control.c.
+ */
+#ifndef LOOM_CONTROL_H
+#define LOOM_CONTROL_H
+
+#include "agent.h"
+#include "worker.h"
+
+#define INSTANCE_BYTES 16u
+
+struct control {
+	struct agent agent;
+	struct tables tables;
+	struct events events;
+	struct punts punts;
+	struct workers workers;
+	struct udp_sockets sockets;
+	unsigned slot; /* of its counters */
+	int epoll;
+	int signals;	/* signalfd of SIGTERM and SIGINT */
+	bool takes_uso; /* as the last attached port was found */
+	uint8_t instance[INSTANCE_BYTES];
+	const char *refusal; /* why the request at hand was refused */
+	uint64_t next_activity_ms;
+};
+
+/* Opens what the loop waits with; before the sandbox. Returns 0 or negative errno. */
+int control_init(struct control *control);
+
+/* Serves until a signal. */
+void control_run(struct control *control);
+
+/* Handles one request; an agent_handler whose context is the control. */
+void requests_handle(void *context, uint16_t code, uint32_t request_id, const uint8_t *fields,
+		     size_t length);
+
+/* Detaches the port of a network, if there is one. */
+void requests_detach_port(struct control *control, uint32_t vni);
+
+#endif

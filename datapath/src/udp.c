@@ -1,0 +1,109 @@
+#include "udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static bool parse_v6(union address *out, const char *text, uint16_t port)
+{
+	char mapped[INET6_ADDRSTRLEN + 8] = "::";
+	memset(out, 0, sizeof(*out));
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(port);
+	if (text != NULL && snprintf(mapped, sizeof(mapped), "%s%s",
+				     strchr(text, ':') == NULL ? "::ffff:" : "",
+				     text) >= (int)sizeof(mapped))
+		return false;
+	return inet_pton(AF_INET6, mapped, &out->v6.sin6_addr) == 1;
+}
+
+static bool parse_v4(union address *out, const char *text, uint16_t port)
+{
+	memset(out, 0, sizeof(*out));
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_port = htons(port);
+	return text == NULL || inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
+}
+
+static int bind_socket(const union address *address, bool shares_port)
+{
+	int family = address->any.sa_family;
+	int one = 1;
+	int zero = 0;
+	int descriptor = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (descriptor < 0)
+		return -errno;
+	if ((family == AF_INET6 &&
+	     setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)) != 0) ||
+	    (shares_port &&
+	     setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) != 0) ||
+	    bind(descriptor, &address->any,
+		 family == AF_INET6 ? sizeof(address->v6) : sizeof(address->v4)) != 0) {
+		int error = errno;
+		close(descriptor);
+		return -error;
+	}
+	return descriptor;
+}
+
+/* The forced variants pass net.core.*mem_max, but need CAP_NET_ADMIN. */
+static void set_buffer(int descriptor, int forced, int plain)
+{
+	int bytes = SOCKET_BUFFER_BYTES;
+	if (setsockopt(descriptor, SOL_SOCKET, forced, &bytes, sizeof(bytes)) != 0)
+		(void)setsockopt(descriptor, SOL_SOCKET, plain, &bytes, sizeof(bytes));
+}
+
+static void tune(struct udp_sockets *sockets, int descriptor)
+{
+	int one = 1;
+	struct timeval timeout = { .tv_usec = SEND_TIMEOUT_MS * 1000 };
+	set_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF);
+	set_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF);
+	(void)setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	sockets->has_gro = setsockopt(descriptor, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)) == 0;
+}
+
+int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, uint16_t port)
+{
+	union address local;
+	memset(sockets, 0, sizeof(*sockets));
+	if (!parse_v6(&local, address, port))
+		return -EINVAL;
+	/* Bound alone first: with SO_REUSEPORT the bind would succeed beside another process of
+	 * this user. */
+	int probe = bind_socket(&local, false);
+	if (probe == -EAFNOSUPPORT || (probe == -EADDRNOTAVAIL && address == NULL)) {
+		if (!parse_v4(&local, address, port))
+			return -EINVAL;
+		probe = bind_socket(&local, false);
+	}
+	if (probe < 0)
+		return probe;
+	close(probe);
+	sockets->family = local.any.sa_family;
+	for (; sockets->count < count; sockets->count++) {
+		int descriptor = bind_socket(&local, true);
+		if (descriptor < 0)
+			return descriptor;
+		tune(sockets, descriptor);
+		sockets->descriptors[sockets->count] = descriptor;
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * The UDP sockets: one a worker, all on one port, among which the kernel spreads senders
+ * (SO_REUSEPORT).
+ *
+ * Dual-stack where IPv6 exists, else IPv4. Opened at start, before privileges are dropped.
+ */
+#ifndef LOOM_UDP_H
+#define LOOM_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loom_limits.h"
+
+struct udp_sockets {
+	int family;
+	bool has_gro;
+	unsigned count;
+	int descriptors[WORKERS_MAX];
+};
+
+/* `address` may be NULL for all. Returns 0 or negative errno; -EADDRINUSE when any other process
+ * holds the port. */
+int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, uint16_t port);
+
+#endif
