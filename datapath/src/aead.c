@@ -11,7 +11,6 @@
 #endif
 
 struct aead_key {
-	enum aead_direction direction;
 	unsigned users;
 #ifdef LOOM_IPSEC_MB
 	struct gcm_key_data *prepared; /* 64-byte aligned; read by all users */
@@ -72,29 +71,20 @@ static EVP_CIPHER_CTX *openssl_context(const uint8_t *key, enum aead_direction d
 	return NULL;
 }
 
-#ifdef LOOM_IPSEC_MB
-static bool prepare_ipsec_mb(struct aead_key *key, const uint8_t *bytes)
-{
-	key->prepared = aligned_alloc(64, (sizeof(struct gcm_key_data) + 63) / 64 * 64);
-	if (key->prepared == NULL)
-		return false;
-	IMB_AES256_GCM_PRE(manager, bytes, key->prepared);
-	return true;
-}
-#endif
-
 struct aead_key *aead_key_create(const uint8_t key[KEY_BYTES], enum aead_direction direction,
 				 unsigned users)
 {
 	struct aead_key *made = calloc(1, sizeof(*made) + users * sizeof(made->contexts[0]));
 	if (made == NULL)
 		return NULL;
-	made->direction = direction;
 #ifdef LOOM_IPSEC_MB
 	if (chosen == AEAD_IPSEC_MB) {
-		if (prepare_ipsec_mb(made, key))
+		made->prepared = aligned_alloc(64, (sizeof(*made->prepared) + 63) / 64 * 64);
+		if (made->prepared != NULL) {
+			IMB_AES256_GCM_PRE(manager, key, made->prepared);
 			return made;
-		aead_key_destroy(made);
+		}
+		free(made);
 		return NULL;
 	}
 #endif
@@ -123,9 +113,18 @@ void aead_key_destroy(struct aead_key *key)
 	free(key);
 }
 
-static bool openssl_seal(EVP_CIPHER_CTX *context, const uint8_t *nonce, const uint8_t *aad,
-			 size_t aad_length, uint8_t *data, size_t length, uint8_t *tag)
+bool aead_seal(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BYTES],
+	       const uint8_t *aad, size_t aad_length, uint8_t *data, size_t length, uint8_t *tag)
 {
+#ifdef LOOM_IPSEC_MB
+	if (key->prepared != NULL) {
+		struct gcm_context_data state;
+		IMB_AES256_GCM_ENC(manager, key->prepared, &state, data, data, length, nonce, aad,
+				   aad_length, tag, TAG_BYTES);
+		return true;
+	}
+#endif
+	EVP_CIPHER_CTX *context = key->contexts[user];
 	int done = 0;
 	return EVP_EncryptInit_ex2(context, NULL, NULL, nonce, NULL) == 1 &&
 	       EVP_EncryptUpdate(context, NULL, &done, aad, (int)aad_length) == 1 &&
@@ -134,45 +133,25 @@ static bool openssl_seal(EVP_CIPHER_CTX *context, const uint8_t *nonce, const ui
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, (int)TAG_BYTES, tag) == 1;
 }
 
-static bool openssl_open(EVP_CIPHER_CTX *context, const uint8_t *nonce, const uint8_t *aad,
-			 size_t aad_length, uint8_t *data, size_t length, const uint8_t *tag)
+bool aead_open(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BYTES],
+	       const uint8_t *aad, size_t aad_length, uint8_t *data, size_t length,
+	       const uint8_t *tag)
 {
+	uint8_t expected[TAG_BYTES];
+#ifdef LOOM_IPSEC_MB
+	if (key->prepared != NULL) {
+		struct gcm_context_data state;
+		IMB_AES256_GCM_DEC(manager, key->prepared, &state, data, data, length, nonce, aad,
+				   aad_length, expected, TAG_BYTES);
+		return CRYPTO_memcmp(expected, tag, TAG_BYTES) == 0;
+	}
+#endif
+	EVP_CIPHER_CTX *context = key->contexts[user];
 	int done = 0;
-	uint8_t expected[TAG_BYTES]; /* the control call takes no const pointer */
-	memcpy(expected, tag, TAG_BYTES);
+	memcpy(expected, tag, TAG_BYTES); /* the control call takes no const pointer */
 	return EVP_DecryptInit_ex2(context, NULL, NULL, nonce, NULL) == 1 &&
 	       EVP_DecryptUpdate(context, NULL, &done, aad, (int)aad_length) == 1 &&
 	       EVP_DecryptUpdate(context, data, &done, data, (int)length) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, (int)TAG_BYTES, expected) == 1 &&
 	       EVP_DecryptFinal_ex(context, data + done, &done) == 1;
-}
-
-bool aead_seal(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BYTES],
-	       const uint8_t *aad, size_t aad_length, uint8_t *data, size_t length, uint8_t *tag)
-{
-#ifdef LOOM_IPSEC_MB
-	if (key->prepared != NULL) {
-		struct gcm_context_data context;
-		IMB_AES256_GCM_ENC(manager, key->prepared, &context, data, data, length, nonce, aad,
-				   aad_length, tag, TAG_BYTES);
-		return true;
-	}
-#endif
-	return openssl_seal(key->contexts[user], nonce, aad, aad_length, data, length, tag);
-}
-
-bool aead_open(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BYTES],
-	       const uint8_t *aad, size_t aad_length, uint8_t *data, size_t length,
-	       const uint8_t *tag)
-{
-#ifdef LOOM_IPSEC_MB
-	if (key->prepared != NULL) {
-		struct gcm_context_data context;
-		uint8_t computed[TAG_BYTES];
-		IMB_AES256_GCM_DEC(manager, key->prepared, &context, data, data, length, nonce, aad,
-				   aad_length, computed, TAG_BYTES);
-		return CRYPTO_memcmp(computed, tag, TAG_BYTES) == 0;
-	}
-#endif
-	return openssl_open(key->contexts[user], nonce, aad, aad_length, data, length, tag);
 }

@@ -8,8 +8,7 @@
  * index: OpenSSL contexts are not shared between threads. Ownership: aead_key_create gives,
  * aead_key_destroy wipes and frees.
  */
-#ifndef LOOM_AEAD_H
-#define LOOM_AEAD_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -50,5 +49,3 @@ bool aead_seal(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BY
 bool aead_open(struct aead_key *key, unsigned user, const uint8_t nonce[NONCE_BYTES],
 	       const uint8_t *aad, size_t aad_length, uint8_t *data, size_t length,
 	       const uint8_t *tag);
-
-#endif

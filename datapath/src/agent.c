@@ -65,13 +65,13 @@ static void refuse(int connection, int error, const char *text)
 {
 	uint8_t frame[128];
 	size_t text_bytes = strlen(text);
-	struct control_header header = { .length = be32_of((uint32_t)(HEADER_BYTES + 4 +
-								      text_bytes - LENGTH_BYTES)),
+	size_t bytes = HEADER_BYTES + sizeof(struct control_error) + text_bytes;
+	struct control_header header = { .length = be32_of((uint32_t)(bytes - LENGTH_BYTES)),
 					 .code = be16_of(CONTROL_ERROR) };
 	memcpy(frame, &header, HEADER_BYTES);
 	store_be32(frame + HEADER_BYTES, (uint32_t)error);
-	memcpy(frame + HEADER_BYTES + 4, text, text_bytes);
-	(void)send(connection, frame, HEADER_BYTES + 4 + text_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	memcpy(frame + bytes - text_bytes, text, text_bytes);
+	(void)send(connection, frame, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(connection);
 }
 

@@ -9,8 +9,7 @@
  *
  * Control thread only.
  */
-#ifndef LOOM_AGENT_H
-#define LOOM_AGENT_H
+#pragma once
 
 #include "control_messages.h"
 #include "loom_limits.h"
@@ -67,5 +66,3 @@ static inline bool agent_has_room(const struct agent *agent)
 {
 	return agent->output_end - agent->output_start < AGENT_OUTPUT_BYTES_MAX;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* Reading the plaintext of a data datagram (docs/protocol.md 1.2). Pure. */
-#ifndef LOOM_BODY_H
-#define LOOM_BODY_H
+#pragma once
 
 #include "wire.h"
 
@@ -43,5 +42,3 @@ static inline bool body_is_valid(uint8_t *body, size_t length, bool is_train)
 	}
 	return entries == 1 || (entries > 1 && !is_train);
 }
-
-#endif

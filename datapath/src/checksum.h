@@ -1,6 +1,5 @@
 /* The Internet checksum (RFC 1071): sums of big-endian 16-bit words. Pure functions. */
-#ifndef LOOM_CHECKSUM_H
-#define LOOM_CHECKSUM_H
+#pragma once
 
 #include "bytes.h"
 
@@ -35,5 +34,3 @@ static inline void checksum_complete(uint8_t *frame, size_t length, size_t start
 	 * too. */
 	store_be16(frame + start + offset, sum == 0 ? 0xffff : sum);
 }
-
-#endif

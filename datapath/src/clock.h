@@ -1,6 +1,5 @@
 /* The data path's only clock: CLOCK_MONOTONIC. Any thread. */
-#ifndef LOOM_CLOCK_H
-#define LOOM_CLOCK_H
+#pragma once
 
 #include <stdint.h>
 #include <time.h>
@@ -16,5 +15,3 @@ static inline uint64_t clock_now_ms(void)
 {
 	return clock_now_us() / 1000u;
 }
-
-#endif

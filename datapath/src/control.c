@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ports.h"
 
 enum source {
 	SOURCE_SIGNAL,
@@ -49,35 +50,32 @@ static void pass_on(const struct event *event, void *context)
 		(void)agent_send_event(agent, CONTROL_SESSION_NEEDED, &fields, sizeof(fields), NULL,
 				       0);
 	} else if (event->kind == EVENT_PORT_LOST) {
-		requests_detach_port(control, event->peer);
+		ports_detach_lost(control, event->peer);
 	} else {
 		/* sessionConfirmed and sessionSpent have one layout. */
-		const struct control_session_confirmed fields = { .local_id =
-									  be32_of(event->local_id),
-								  .peer = be32_of(event->peer) };
-		uint16_t code = event->kind == EVENT_SPENT ? CONTROL_SESSION_SPENT
-							   : CONTROL_SESSION_CONFIRMED;
+		const struct control_session_spent fields = { be32_of(event->local_id),
+							      be32_of(event->peer) };
+		bool is_spent = event->kind == EVENT_SPENT;
+		uint16_t code = is_spent ? CONTROL_SESSION_SPENT : CONTROL_SESSION_CONFIRMED;
 		(void)agent_send_event(agent, code, &fields, sizeof(fields), NULL, 0);
 	}
 }
 
 /* What is reported by time: activity, and again that a session is needed. */
-static void report_activity(struct control *control, uint64_t now_ms)
+static void report_activity(struct table_entry *entry, void *context)
 {
-	const struct link *peers = &control->tables.all_peers;
-	for (struct link *at = peers->next; at != peers; at = at->next) {
-		struct peer *peer = container_of(at, struct peer, of_all);
-		uint8_t flags = atomic_exchange(&peer->activity, 0);
-		if (flags != 0) {
-			const struct control_peer_activity fields = { .peer = be32_of(peer->id),
-								      .flags = flags };
-			(void)agent_send_event(&control->agent, CONTROL_PEER_ACTIVITY, &fields,
-					       sizeof(fields), NULL, 0);
-		}
-		if (atomic_load(&peer->session_needed) &&
-		    now_ms - peer->session_needed_at_ms >= SESSION_NEEDED_INTERVAL_MS)
-			atomic_store(&peer->session_needed, false);
+	struct control *control = context;
+	struct peer *peer = container_of(entry, struct peer, entry);
+	uint8_t flags = atomic_exchange(&peer->activity, 0);
+	if (flags != 0) {
+		const struct control_peer_activity fields = { .peer = be32_of(peer->id),
+							      .flags = flags };
+		(void)agent_send_event(&control->agent, CONTROL_PEER_ACTIVITY, &fields,
+				       sizeof(fields), NULL, 0);
 	}
+	if (atomic_load(&peer->session_needed) &&
+	    clock_now_ms() - peer->session_needed_at_ms >= SESSION_NEEDED_INTERVAL_MS)
+		atomic_store(&peer->session_needed, false);
 }
 
 static void drop_agent(struct control *control)
@@ -113,8 +111,8 @@ static void settle_agent(struct control *control)
 		drop_agent(control);
 		return;
 	}
-	uint32_t events =
-		(agent_has_room(agent) ? EPOLLIN : 0u) | (agent_has_output(agent) ? EPOLLOUT : 0u);
+	uint32_t events = (agent_has_room(agent) && !agent->failed ? EPOLLIN : 0u) |
+			  (agent_has_output(agent) ? EPOLLOUT : 0u);
 	(void)watch(control, EPOLL_CTL_MOD, agent->connection, SOURCE_AGENT, events);
 }
 
@@ -131,7 +129,7 @@ static void handle_time(struct control *control)
 	if (now_ms < control->next_activity_ms)
 		return;
 	control->next_activity_ms = now_ms + ACTIVITY_INTERVAL_MS;
-	report_activity(control, now_ms);
+	table_each(&control->tables.peers, report_activity, control);
 	tables_expire_sessions(&control->tables, now_ms);
 }
 

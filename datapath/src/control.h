@@ -5,8 +5,7 @@
  *
  * Requests are in requests.c, the loop in control.c.
  */
-#ifndef LOOM_CONTROL_H
-#define LOOM_CONTROL_H
+#pragma once
 
 #include "agent.h"
 #include "worker.h"
@@ -25,7 +24,6 @@ struct control {
 	int signals;	/* signalfd of SIGTERM and SIGINT */
 	bool takes_uso; /* as the last attached port was found */
 	uint8_t instance[INSTANCE_BYTES];
-	const char *refusal; /* why the request at hand was refused */
 	uint64_t next_activity_ms;
 };
 
@@ -38,8 +36,3 @@ void control_run(struct control *control);
 /* Handles one request; an agent_handler whose context is the control. */
 void requests_handle(void *context, uint16_t code, uint32_t request_id, const uint8_t *fields,
 		     size_t length);
-
-/* Detaches the port of a network, if there is one. */
-void requests_detach_port(struct control *control, uint32_t vni);
-
-#endif

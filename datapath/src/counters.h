@@ -5,8 +5,7 @@
  * thread, so that counting is a plain addition on memory of one's own; a reader adds the slots up.
  * The field order is that of `counterEntry`.
  */
-#ifndef LOOM_COUNTERS_H
-#define LOOM_COUNTERS_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -73,5 +72,3 @@ static inline uint64_t counters_sum(const struct counters *counters, unsigned sl
 		sum += atomic_load_explicit(&counters[i].values[field], memory_order_relaxed);
 	return sum;
 }
-
-#endif

@@ -5,8 +5,7 @@
  * a full ring refuses, so that a worker never waits for the agent. Pushing wakes the control thread
  * by an eventfd.
  */
-#ifndef LOOM_EVENTS_H
-#define LOOM_EVENTS_H
+#pragma once
 
 #include <stdatomic.h>
 
@@ -50,5 +49,3 @@ bool events_push(struct events *events, unsigned ring, const struct event *heade
 /* By the control thread: calls `handle` for all that waits. */
 void events_drain(struct events *events, void (*handle)(const struct event *event, void *context),
 		  void *context);
-
-#endif

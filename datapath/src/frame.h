@@ -5,8 +5,7 @@
  * behind IPv6 extension headers too, the transport header. It trusts no length. Pure functions;
  * offsets are from the start of the frame.
  */
-#ifndef LOOM_FRAME_H
-#define LOOM_FRAME_H
+#pragma once
 
 #include "wire.h"
 
@@ -59,5 +58,3 @@ static inline size_t frame_link_bytes(const struct frame_layout *layout)
 {
 	return ETHERNET_BYTES + layout->tags * VLAN_TAG_BYTES;
 }
-
-#endif

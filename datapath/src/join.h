@@ -10,8 +10,7 @@
  * Ownership: a join belongs to one worker; frames belong to its receive buffers and outlive the
  * join. It changes their headers.
  */
-#ifndef LOOM_JOIN_H
-#define LOOM_JOIN_H
+#pragma once
 
 #include <sys/uio.h>
 
@@ -63,5 +62,3 @@ static inline bool join_is_open(const struct join *join)
 {
 	return join->segment_bytes != 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * Every bound of the data path, with its reason. A request that would exceed one is refused with
  * ENOSPC or EINVAL.
  */
-#ifndef LOOM_LIMITS_H
-#define LOOM_LIMITS_H
+#pragma once
 
 #define WORKERS_MAX 16u		     /* lanes are 4 bits of the counter */
 #define WORKERS_DEFAULT_MAX 4u	     /* a host has other work; more by --workers */
@@ -17,44 +16,35 @@
 #define NEIGHBOURS_MAX 262144u
 #define MEMBERS_MAX 262144u
 
-#define MTU_BYTES_MIN 68u	/* RFC 791: every IPv4 module must take 68 octets */
-#define MTU_BYTES_MAX 65000u	/* a frame and what surrounds it fit one UDP datagram */
-#define FRAME_BYTES_MAX 65550u	/* 65,535 of layer 3 and an Ethernet header */
-#define HEADERS_BYTES_MAX 512u	/* headers of a super-frame, copied into each segment */
-#define CHECKSUM_START_MAX 255u /* one byte in an entry */
-
+#define MTU_BYTES_MIN 68u	  /* RFC 791: every IPv4 module must take 68 octets */
+#define MTU_BYTES_MAX 65000u	  /* a frame and what surrounds it fit one UDP datagram */
+#define FRAME_BYTES_MAX 65550u	  /* 65,535 of layer 3 and an Ethernet header */
+#define HEADERS_BYTES_MAX 512u	  /* headers of a super-frame, copied into each segment */
+#define CHECKSUM_START_MAX 255u	  /* one byte in an entry */
 #define SEND_SEGMENTS_MAX 64u	  /* UDP_MAX_SEGMENTS of kernels before 6.10 */
 #define SEND_RUN_BYTES_MAX 65000u /* below 65,507, the longest UDP payload over IPv4 */
 #define SEND_RUNS_MAX 64u	  /* messages of one sendmmsg */
 #define SEND_ARENA_BYTES (256u * 1024u)
-#define SEND_FLUSH_BYTES \
-	60000u		   /* about one super-frame: the receiver works while the next is sealed */
-#define SEND_TIMEOUT_MS 20 /* a socket that takes nothing for so long loses datagrams */
-
-#define RECEIVE_MESSAGES 8u /* messages of one recvmmsg */
+#define SEND_FLUSH_BYTES 60000u /* one super-frame: the receiver works while we seal the next */
+#define SEND_TIMEOUT_MS 20	/* a socket that takes nothing for so long loses datagrams */
+#define RECEIVE_MESSAGES 8u	/* messages of one recvmmsg */
 #define RECEIVE_BUFFER_BYTES 65536u
-#define JOIN_SEGMENTS_MAX 128u /* iovec entries of one super-frame */
-#define JOIN_BYTES_MAX 65535u  /* protocol.md 1.3 */
-#define ENTRIES_MAX 4096u      /* 65,507 / (4 + 14) rounded up: entries of one body */
-
+#define JOIN_SEGMENTS_MAX 128u	/* iovec entries of one super-frame */
+#define JOIN_BYTES_MAX 65535u	/* protocol.md 1.3 */
 #define TAP_FRAMES_PER_TURN 16u /* frames read from one queue before others have their turn */
 #define UDP_BATCHES_PER_TURN 4u
 #define SOCKET_BUFFER_BYTES (8 * 1024 * 1024)
-
 #define REPLAY_WINDOW 8192u /* protocol.md 1.1 */
 #define SESSION_REKEY_DATAGRAMS (1ull << 32)
 #define SESSION_DATAGRAMS_MAX ((1ull << 32) + (1ull << 28))
-#define SESSION_LIFETIME_MS_MAX \
-	3600000u /* six times protocol.md's lifetime: room for tests, not for eternity */
-#define SESSION_GRACE_MS \
-	10000u /* an expired session is counted as such for so long, then its keys are wiped */
+#define SESSION_LIFETIME_MS_MAX 3600000u /* six times protocol.md's: room for tests */
+#define SESSION_GRACE_MS 10000u /* counted as expired for so long, then the keys are wiped */
 
 #define HANDSHAKE_BYTES_MAX 2048u /* protocol.md 2 with room for a hybrid key exchange */
 #define EVENT_RING_BYTES (256u * 1024u)
 #define PUNT_INITIATIONS_PER_SECOND 2000u
 #define PUNT_INITIATIONS_BURST 1000u
-#define PUNT_SOURCE_PER_SECOND \
-	100u /* per hash of the source address: one sender cannot use up the whole rate */
+#define PUNT_SOURCE_PER_SECOND 100u /* of a source's hash: one sender cannot use up all */
 #define PUNT_SOURCE_BURST 50u
 #define PUNT_SOURCES 1024u
 #define PUNT_RESPONSES_PER_SECOND 2000u
@@ -63,7 +53,6 @@
 #define PUNT_COOKIES_BURST 200u
 #define PUNT_CONTROLS_PER_SECOND 5000u
 #define PUNT_CONTROLS_BURST 2000u
-
 #define AGENT_OUTPUT_BYTES_MAX (1024u * 1024u) /* punts beyond it are dropped; requests wait */
 #define ACTIVITY_INTERVAL_MS 250u
 #define SESSION_NEEDED_INTERVAL_MS 1000u
@@ -71,6 +60,3 @@
 
 _Static_assert(SEND_FLUSH_BYTES + SEND_RUN_BYTES_MAX + RECEIVE_BUFFER_BYTES < SEND_ARENA_BYTES,
 	       "arena");
-_Static_assert(ENTRIES_MAX * 18u > 65507u, "entries");
-
-#endif

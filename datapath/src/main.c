@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -27,15 +26,11 @@ static struct control control;
 /* Where the sandbox expects the path that may be unlinked. */
 static char control_path[PATH_MAX];
 
-static int fail(const char *what, const char *remedy)
+/* `error` is 0 or a negative errno that says more. */
+static int fail(const char *what, int error, const char *remedy)
 {
-	fprintf(stderr, "loom-datapath: %s: %s.\n", what, remedy);
-	return EXIT_FAILURE;
-}
-
-static int fail_with(const char *what, int error, const char *remedy)
-{
-	fprintf(stderr, "loom-datapath: %s: %s; %s.\n", what, strerror(-error), remedy);
+	fprintf(stderr, "loom-datapath: %s%s%s; %s.\n", what, error == 0 ? "" : ": ",
+		error == 0 ? "" : strerror(-error), remedy);
 	return EXIT_FAILURE;
 }
 
@@ -46,11 +41,8 @@ static int check_tap_device(void)
 		close(descriptor);
 		return EXIT_SUCCESS;
 	}
-	if (errno == EACCES || errno == EPERM)
-		return fail("no permission to open /dev/net/tun",
-			    "run as root, or give this user access to it");
-	return fail("/dev/net/tun is missing",
-		    "load the module with \"modprobe tun\", or pass the device into the container");
+	return fail("/dev/net/tun cannot be opened", -errno,
+		    "load it with \"modprobe tun\", pass it into the container, or run as root");
 }
 
 static int open_sockets(const struct options *options)
@@ -58,16 +50,15 @@ static int open_sockets(const struct options *options)
 	int result = udp_open(&control.sockets, options->workers, options->address, options->port);
 	char what[128];
 	snprintf(what, sizeof(what), "UDP port %u cannot be opened", options->port);
+	const char *remedy = "check the network configuration of this host";
 	if (result == -EADDRINUSE)
-		return fail_with(what, result,
-				 "end the other program or choose another with --port");
-	if (result == -EINVAL || result == -EADDRNOTAVAIL)
-		return fail_with(what, result,
-				 "--address takes an IPv4 or IPv6 address of this host");
-	if (result == -EACCES)
-		return fail_with(what, result, "ports below 1024 need root");
+		remedy = "end the other program, or choose another with --port";
+	else if (result == -EINVAL || result == -EADDRNOTAVAIL)
+		remedy = "--address takes an IPv4 or IPv6 address of this host";
+	else if (result == -EACCES)
+		remedy = "ports below 1024 need root";
 	if (result != 0)
-		return fail_with(what, result, "check the network configuration of this host");
+		return fail(what, result, remedy);
 	outbox_probe(control.sockets.descriptors[0]);
 	return EXIT_SUCCESS;
 }
@@ -76,19 +67,20 @@ static int open_control(const struct options *options)
 {
 	size_t length = strlen(options->control_path);
 	if (length >= sizeof(control_path))
-		return fail("--control is too long", "give a shorter path");
+		return fail("--control is too long", 0, "give a shorter path");
 	memcpy(control_path, options->control_path, length + 1);
 	int result = agent_listen(&control.agent, control_path);
 	if (result == -EADDRINUSE)
-		return fail("another data path listens at --control",
+		return fail("another data path listens at --control", 0,
 			    "end it, or give another path");
 	if (result == -ENOTSOCK)
-		return fail("--control names a file that is no socket", "give another path");
+		return fail("--control names a file that is no socket", 0, "give another path");
 	if (result == -ENAMETOOLONG)
-		return fail("--control is too long", "a socket's path has at most 107 characters");
+		return fail("--control is too long", 0,
+			    "a socket's path has at most 107 characters");
 	if (result != 0)
-		return fail_with("cannot listen at --control", result,
-				 "its directory must exist and be writable");
+		return fail("cannot listen at --control", result,
+			    "its directory must exist and be writable");
 	return EXIT_SUCCESS;
 }
 
@@ -132,22 +124,21 @@ static int serve(const struct options *options)
 	static const char ready[] = "ready\n";
 	int result = control_init(&control);
 	if (result != 0)
-		return fail_with("the control loop cannot be set up", result,
-				 "check the limits of this user");
+		return fail("the control loop cannot be set up", result,
+			    "check the limits of this user");
 	if (options->has_sandbox)
 		result = sandbox_drop_privileges(control_path);
 	if (result != 0)
-		return fail_with("privileges cannot be dropped", result,
-				 "a kernel of 5.13 or later is needed");
+		return fail("privileges cannot be dropped", result,
+			    "a kernel of 5.13 or later is needed");
 	result = workers_start(&control.workers);
 	if (result != 0)
-		return fail_with("threads cannot be started", result,
-				 "check the limits of this user");
+		return fail("threads cannot be started", result, "check the limits of this user");
 	if (options->has_sandbox)
 		result = sandbox_filter(control_path);
 	if (result != 0)
-		return fail_with("the system call filter cannot be set", result,
-				 "a kernel with seccomp is needed");
+		return fail("the system call filter cannot be set", result,
+			    "a kernel with seccomp is needed");
 	/* Whoever started this may be gone already. */
 	(void)!write(STDOUT_FILENO, ready, sizeof(ready) - 1);
 	control_run(&control);
@@ -164,16 +155,15 @@ int main(int argc, char **argv)
 		fputs("loom-datapath: WARNING: running without its sandbox\n", stderr);
 	int result = take_signals();
 	if (result != 0)
-		return fail_with("signals cannot be taken", result,
-				 "check the limits of this user");
+		return fail("signals cannot be taken", result, "check the limits of this user");
 	if (check_tap_device() != EXIT_SUCCESS || open_sockets(&options) != EXIT_SUCCESS)
 		return EXIT_FAILURE;
 	result = init_state(&options);
 	if (result == -ENOTSUP)
-		return fail("--aead ipsec-mb was not built in",
+		return fail("--aead ipsec-mb was not built in", 0,
 			    "install libipsec-mb-dev and build again, or leave it out");
 	if (result != 0)
-		return fail_with("set-up failed", result, "more memory may be needed");
+		return fail("set-up failed", result, "more memory may be needed");
 	if (open_control(&options) != EXIT_SUCCESS)
 		return EXIT_FAILURE;
 	int status = serve(&options);

@@ -2,13 +2,9 @@
 
 #include "checksum.h"
 
-#define ARP_BYTES 28u
 #define ND_TARGET_BYTES 24u /* ICMPv6 header and target of NS and NA */
-#define ND_OPTION_TARGET 2
 #define ND_FLAG_SOLICITED 0x40
 #define ND_FLAG_OVERRIDE 0x20
-#define ICMPV6_NS 135
-#define ICMPV6_NA 136
 
 bool neighbour_eui64_mac(const uint8_t ip[16], uint8_t mac[MAC_BYTES])
 {
@@ -86,10 +82,10 @@ static size_t write_advertisement(uint8_t *answer, const uint8_t *frame, const u
 	out[7] = 255;
 	memcpy(out + 8, target, 16);
 	memcpy(out + 24, is_probe ? all_nodes : ip + 8, 16);
-	icmp[0] = ICMPV6_NA;
+	icmp[0] = ND_ADVERTISEMENT;
 	icmp[4] = is_probe ? ND_FLAG_OVERRIDE : ND_FLAG_SOLICITED | ND_FLAG_OVERRIDE;
 	memcpy(icmp + 8, target, 16);
-	icmp[24] = ND_OPTION_TARGET;
+	icmp[24] = ND_TARGET_LINK;
 	icmp[25] = 1;
 	memcpy(icmp + 26, mac, MAC_BYTES);
 	uint64_t sum = checksum_add(PROTOCOL_ICMPV6 + icmp_bytes, out + 8, 32);
@@ -105,7 +101,7 @@ static enum neighbour_verdict answer_solicitation(const struct tables *tables, u
 	const uint8_t *ip = frame + layout->network;
 	const uint8_t *icmp = frame + layout->transport;
 	if (layout->protocol != PROTOCOL_ICMPV6 || layout->transport == 0 ||
-	    length < layout->transport + 1u || icmp[0] != ICMPV6_NS)
+	    length < layout->transport + 1u || icmp[0] != ND_SOLICITATION)
 		return NEIGHBOUR_NO_REQUEST;
 	uint8_t mac[MAC_BYTES];
 	if (length < layout->transport + ND_TARGET_BYTES || ip[7] != 255 || icmp[1] != 0 ||

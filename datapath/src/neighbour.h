@@ -9,13 +9,26 @@
  *
  * Threads: workers while online. Pure but for the lookups.
  */
-#ifndef LOOM_NEIGHBOUR_H
-#define LOOM_NEIGHBOUR_H
+#pragma once
 
 #include "frame.h"
 #include "tables.h"
 
 #define NEIGHBOUR_ANSWER_BYTES_MAX 128u
+#define ARP_BYTES 28u /* Ethernet and IPv4 */
+
+enum nd_type {
+	ND_ROUTER_SOLICITATION = 133,
+	ND_ROUTER_ADVERTISEMENT = 134,
+	ND_SOLICITATION = 135,
+	ND_ADVERTISEMENT = 136,
+	ND_REDIRECT = 137,
+};
+
+enum nd_option {
+	ND_SOURCE_LINK = 1,
+	ND_TARGET_LINK = 2,
+};
 
 enum neighbour_verdict {
 	NEIGHBOUR_NO_REQUEST, /* forward as any other frame */
@@ -40,5 +53,3 @@ static inline void neighbour_map_ipv4(uint8_t ip[16], const uint8_t ipv4[4])
 	memset(ip + 10, 0xff, 2);
 	memcpy(ip + 12, ipv4, 4);
 }
-
-#endif

@@ -1,6 +1,5 @@
 #include "options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,38 +7,19 @@
 
 #define PORT_DEFAULT 8002
 
-static const char usage[] =
-	"usage: loom-datapath --control PATH [--port 8002] [--workers N] [--address ADDRESS]\n"
-	"                     [--aead openssl|ipsec-mb] [--no-sandbox]\n";
+static const char usage[] = "usage: loom-datapath --control PATH [--port 1..65535] [--workers "
+			    "1..16] [--address ADDRESS]\n"
+			    "                     [--aead openssl|ipsec-mb] [--no-sandbox]\n";
 
-static bool parse_number(const char *option, const char *text, unsigned long least,
-			 unsigned long most, unsigned long *value)
+/* Returns 0 when the text is no number of 1 to `most`. */
+static unsigned parse_number(const char *text, unsigned long most)
 {
 	char *end;
-	errno = 0;
-	*value = strtoul(text, &end, 10);
-	if (errno == 0 && *text >= '0' && *text <= '9' && *end == 0 && *value >= least &&
-	    *value <= most)
-		return true;
-	fprintf(stderr, "loom-datapath: --%s takes %lu to %lu, given \"%s\"\n", option, least, most,
-		text);
-	return false;
+	unsigned long value = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+	return value > most || (value != 0 && *end != 0) ? 0 : (unsigned)value;
 }
 
-/* Parses one of two words. */
-static bool parse_word(const char *option, const char *text, const char *first, const char *second,
-		       bool *is_second)
-{
-	*is_second = strcmp(text, second) == 0;
-	if (*is_second || strcmp(text, first) == 0)
-		return true;
-	fprintf(stderr, "loom-datapath: --%s takes %s or %s, given \"%s\"\n", option, first, second,
-		text);
-	return false;
-}
-
-/* Half of the processors: the programs whose traffic this is need the others (docs/performance.md).
- */
+/* Half of the processors: programs whose traffic this is need the others (docs/performance.md). */
 static unsigned default_workers(void)
 {
 	long half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
@@ -50,8 +30,6 @@ static unsigned default_workers(void)
 
 static bool parse_option(struct options *options, int option)
 {
-	unsigned long number = 0;
-	bool is_second = false;
 	switch (option) {
 	case 'c':
 		options->control_path = optarg;
@@ -63,22 +41,15 @@ static bool parse_option(struct options *options, int option)
 		options->has_sandbox = false;
 		return true;
 	case 'p':
-		if (!parse_number("port", optarg, 1, UINT16_MAX, &number))
-			return false;
-		options->port = (uint16_t)number;
-		return true;
+		options->port = (uint16_t)parse_number(optarg, UINT16_MAX);
+		return options->port != 0;
 	case 'w':
-		if (!parse_number("workers", optarg, 1, WORKERS_MAX, &number))
-			return false;
-		options->workers = (unsigned)number;
-		return true;
+		options->workers = parse_number(optarg, WORKERS_MAX);
+		return options->workers != 0;
 	case 'e':
-		if (!parse_word("aead", optarg, "openssl", "ipsec-mb", &is_second))
-			return false;
-		options->aead = is_second ? AEAD_IPSEC_MB : AEAD_OPENSSL;
-		return true;
+		options->aead = strcmp(optarg, "ipsec-mb") == 0 ? AEAD_IPSEC_MB : AEAD_OPENSSL;
+		return options->aead == AEAD_IPSEC_MB || strcmp(optarg, "openssl") == 0;
 	default:
-		fputs(usage, stderr);
 		return false;
 	}
 }
@@ -98,14 +69,11 @@ bool options_parse(struct options *options, int argc, char **argv)
 				     .workers = default_workers(),
 				     .aead = AEAD_BEST,
 				     .has_sandbox = true };
-	for (;;) {
-		int option = getopt_long(argc, argv, "", names, NULL);
-		if (option == -1)
-			break;
-		if (!parse_option(options, option))
-			return false;
-	}
-	if (optind == argc && options->control_path != NULL)
+	bool is_good = true;
+	int option;
+	while (is_good && (option = getopt_long(argc, argv, "", names, NULL)) != -1)
+		is_good = parse_option(options, option);
+	if (is_good && optind == argc && options->control_path != NULL)
 		return true;
 	fputs(usage, stderr);
 	return false;

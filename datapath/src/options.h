@@ -1,6 +1,5 @@
 /* The command line of loom-datapath. */
-#ifndef LOOM_OPTIONS_H
-#define LOOM_OPTIONS_H
+#pragma once
 
 #include "aead.h"
 #include "loom_limits.h"
@@ -16,5 +15,3 @@ struct options {
 
 /* Returns false after it has printed what is wrong and what would be right. */
 bool options_parse(struct options *options, int argc, char **argv);
-
-#endif

@@ -2,11 +2,6 @@
 
 #include <errno.h>
 #include <netinet/udp.h>
-#include <sys/uio.h>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 union segment_control {
 	struct cmsghdr header;

@@ -6,8 +6,7 @@
  * Ownership and threads: one loop owns an outbox. Endpoints and counters must stay valid until the
  * flush, which is before the loop goes offline.
  */
-#ifndef LOOM_OUTBOX_H
-#define LOOM_OUTBOX_H
+#pragma once
 
 #include "tables.h"
 
@@ -42,5 +41,3 @@ void outbox_flush(struct outbox *outbox);
  * refuses it. */
 bool outbox_uses_segments(void);
 void outbox_probe(int socket);
-
-#endif

@@ -9,8 +9,7 @@
  * Threads: any worker; buckets are atomic words shared by all. A dropped punt is counted by the
  * caller.
  */
-#ifndef LOOM_PUNT_H
-#define LOOM_PUNT_H
+#pragma once
 
 #include "events.h"
 
@@ -36,5 +35,3 @@ bool punt_allows_handshake(struct punts *punts, uint8_t kind,
 			   const uint8_t endpoint[ENDPOINT_BYTES], uint64_t now_us);
 
 bool punt_allows_control(struct punts *punts, uint64_t now_us);
-
-#endif

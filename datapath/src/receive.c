@@ -2,15 +2,10 @@
 
 #include <errno.h>
 #include <netinet/udp.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "body.h"
 #include "source.h"
-
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 /* An opened datagram. */
 struct opened {
@@ -22,20 +17,14 @@ struct opened {
 	uint64_t counter;
 };
 
-static void handle_data(struct receive *receive, uint8_t *datagram, size_t length,
-			const struct sockaddr *source);
-static void handle_handshake(struct receive *receive, const uint8_t *datagram, size_t length,
-			     const struct sockaddr *source);
+static void handle_data(struct receive *receive, uint8_t *datagram, size_t length);
+static void handle_handshake(struct receive *receive, const uint8_t *datagram, size_t length);
 static void handle_frames(struct receive *receive, const struct opened *opened);
 
 static void drop(const struct receive *receive, const struct network *network,
 		 const struct peer *peer, enum drop_reason reason)
 {
-	const struct scope scope = {
-		.total = &receive->tables->total[receive->worker],
-		.network = network == NULL ? NULL : &network->counters[receive->worker],
-		.peer = peer == NULL ? NULL : &peer->counters[receive->worker]
-	};
+	const struct scope scope = tables_scope(receive->tables, receive->worker, network, peer);
 	counters_drop(&scope, reason);
 }
 
@@ -50,21 +39,19 @@ void receive_begin(struct receive *receive, uint64_t now_us)
 void receive_datagram(struct receive *receive, uint8_t *datagram, size_t length,
 		      const struct sockaddr *source)
 {
-	if (length == 0) {
-		drop(receive, NULL, NULL, DROP_DATAGRAM_TOO_SHORT);
-		return;
-	}
-	switch (datagram[0]) {
+	receive->source = source;
+	switch (length == 0 ? 0 : datagram[0]) {
 	case DATAGRAM_DATA:
-		handle_data(receive, datagram, length, source);
+		handle_data(receive, datagram, length);
 		return;
 	case DATAGRAM_INITIATION:
 	case DATAGRAM_RESPONSE:
 	case DATAGRAM_COOKIE:
-		handle_handshake(receive, datagram, length, source);
+		handle_handshake(receive, datagram, length);
 		return;
 	default:
-		drop(receive, NULL, NULL, DROP_HEADER_INVALID);
+		drop(receive, NULL, NULL,
+		     length == 0 ? DROP_DATAGRAM_TOO_SHORT : DROP_HEADER_INVALID);
 	}
 }
 
@@ -126,38 +113,40 @@ void receive_turn(struct receive *receive)
 			return;
 }
 
-static void handle_handshake(struct receive *receive, const uint8_t *datagram, size_t length,
-			     const struct sockaddr *source)
+/* Hands bytes to the agent, if their kind's rate allows. */
+static void punt(struct receive *receive, struct event *event, struct peer *peer,
+		 const uint8_t *bytes, size_t length)
+{
+	endpoint_to_wire(event->endpoint, receive->source);
+	if (!atomic_load_explicit(&receive->events->agent_attached, memory_order_relaxed))
+		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
+	else if (event->kind == EVENT_CONTROL
+			 ? !punt_allows_control(receive->punts, receive->now_us)
+			 : !punt_allows_handshake(receive->punts, bytes[0], event->endpoint,
+						  receive->now_us))
+		drop(receive, NULL, peer, DROP_PUNT_LIMITED);
+	else if (!events_push(receive->events, receive->worker, event, bytes, length))
+		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
+}
+
+static void handle_handshake(struct receive *receive, const uint8_t *datagram, size_t length)
 {
 	struct event event = { .kind = EVENT_DATAGRAM };
 	int reason = punt_check_shape(datagram, length);
-	endpoint_to_wire(event.endpoint, source);
 	if (reason >= 0)
 		drop(receive, NULL, NULL, (enum drop_reason)reason);
-	else if (!atomic_load_explicit(&receive->events->agent_attached, memory_order_relaxed))
-		drop(receive, NULL, NULL, DROP_AGENT_ABSENT);
-	else if (!punt_allows_handshake(receive->punts, datagram[0], event.endpoint,
-					receive->now_us))
-		drop(receive, NULL, NULL, DROP_PUNT_LIMITED);
-	else if (!events_push(receive->events, receive->worker, &event, datagram, length))
-		drop(receive, NULL, NULL, DROP_AGENT_ABSENT);
+	else
+		punt(receive, &event, NULL, datagram, length);
 }
 
-static void handle_control(struct receive *receive, const struct opened *opened,
-			   const struct sockaddr *source)
+static void handle_control(struct receive *receive, const struct opened *opened)
 {
 	struct peer *peer = opened->session->peer;
 	struct event event = { .kind = EVENT_CONTROL,
 			       .peer = peer->id,
 			       .local_id = opened->session->local_id };
-	endpoint_to_wire(event.endpoint, source);
-	if (!atomic_load_explicit(&receive->events->agent_attached, memory_order_relaxed))
-		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
-	else if (!punt_allows_control(receive->punts, receive->now_us))
-		drop(receive, NULL, peer, DROP_PUNT_LIMITED);
-	else if (!events_push(receive->events, receive->worker, &event,
-			      opened->body + BODY_HEADER_BYTES, opened->length - BODY_HEADER_BYTES))
-		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
+	punt(receive, &event, peer, opened->body + BODY_HEADER_BYTES,
+	     opened->length - BODY_HEADER_BYTES);
 }
 
 /* What an opened datagram says of its session and peer. */
@@ -216,8 +205,7 @@ static bool header_is_valid(const uint8_t *datagram)
 	       (is_train || (flags == 0 && load_be16(datagram + 2) == 0));
 }
 
-static void handle_data(struct receive *receive, uint8_t *datagram, size_t length,
-			const struct sockaddr *source)
+static void handle_data(struct receive *receive, uint8_t *datagram, size_t length)
 {
 	if (length < DATA_HEADER_BYTES + TAG_BYTES) {
 		drop(receive, NULL, NULL, DROP_DATAGRAM_TOO_SHORT);
@@ -252,7 +240,7 @@ static void handle_data(struct receive *receive, uint8_t *datagram, size_t lengt
 	bool is_whole = opened.length >= BODY_HEADER_BYTES;
 	if (is_whole && opened.body[0] == BODY_CONTROL && load_be24(opened.body + 1) == 0 &&
 	    !is_train)
-		handle_control(receive, &opened, source);
+		handle_control(receive, &opened);
 	else if (is_whole && opened.body[0] == BODY_FRAMES &&
 		 body_is_valid(opened.body, opened.length, is_train))
 		handle_frames(receive, &opened);
@@ -266,9 +254,7 @@ static void write_port(struct receive *receive, struct network *network, struct 
 		       struct peer *peer, const struct iovec *pieces, size_t count, size_t frames,
 		       size_t bytes)
 {
-	const struct scope scope = { .total = &receive->tables->total[receive->worker],
-				     .network = &network->counters[receive->worker],
-				     .peer = &peer->counters[receive->worker] };
+	const struct scope scope = tables_scope(receive->tables, receive->worker, network, peer);
 	if (writev(port->descriptors[receive->worker], pieces, (int)count) < 0) {
 		counters_scope_add(&scope, COUNTER_DROPS + DROP_PORT_FULL, frames);
 		return;

@@ -9,8 +9,7 @@
  * in the buffers until the batch ends, so that a super-frame is written from where its segments
  * were opened.
  */
-#ifndef LOOM_RECEIVE_H
-#define LOOM_RECEIVE_H
+#pragma once
 
 #include "join.h"
 #include "punt.h"
@@ -26,6 +25,7 @@ struct receive {
 	unsigned worker; /* queue, user of opening keys, counter slot */
 	uint64_t now_us;
 	uint64_t now_ms;
+	const struct sockaddr *source; /* of the datagram at hand */
 	/* What the last datagram was found to belong to; valid while online, so receive_begin
 	 * forgets it. */
 	struct session *last_session;
@@ -54,5 +54,3 @@ void receive_datagram(struct receive *receive, uint8_t *datagram, size_t length,
 
 /* Writes an open super-frame out. */
 void receive_flush(struct receive *receive);
-
-#endif

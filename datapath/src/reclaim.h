@@ -10,8 +10,7 @@
  * Threads: reclaim_online and reclaim_offline by the worker that owns the reader index; all else by
  * the control thread alone.
  */
-#ifndef LOOM_RECLAIM_H
-#define LOOM_RECLAIM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void reclaim_retire(struct reclaim_node *node, void (*release)(struct reclaim_no
 
 /* Frees what is safe to free. Returns true while something waits. */
 bool reclaim_poll(void);
-
-#endif

@@ -2,7 +2,7 @@
 
 #define RELAXED memory_order_relaxed
 
-static enum replay_verdict judge(const struct replay_window *window, uint64_t sequence)
+enum replay_verdict replay_peek(const struct replay_window *window, uint64_t sequence)
 {
 	uint64_t next = atomic_load_explicit(&window->next, RELAXED);
 	if (sequence >= next)
@@ -11,11 +11,6 @@ static enum replay_verdict judge(const struct replay_window *window, uint64_t se
 		return REPLAY_TOO_OLD;
 	uint64_t word = atomic_load_explicit(&window->words[sequence / 64 % REPLAY_WORDS], RELAXED);
 	return (word >> (sequence % 64) & 1) != 0 ? REPLAY_REPEATED : REPLAY_FRESH;
-}
-
-enum replay_verdict replay_peek(const struct replay_window *window, uint64_t sequence)
-{
-	return judge(window, sequence);
 }
 
 /* Clears the words that the window newly covers up to `sequence`. */
@@ -35,7 +30,7 @@ enum replay_verdict replay_commit(struct replay_window *window, uint64_t sequenc
 {
 	while (atomic_flag_test_and_set_explicit(&window->lock, memory_order_acquire))
 		;
-	enum replay_verdict verdict = judge(window, sequence);
+	enum replay_verdict verdict = replay_peek(window, sequence);
 	if (verdict == REPLAY_FRESH) {
 		if (sequence >= atomic_load_explicit(&window->next, RELAXED))
 			advance(window, sequence);

@@ -6,8 +6,7 @@
  * surely a repetition; replay_commit decides, under a spinlock, and only after the tag was found
  * valid. Threads: any worker; a lane is usually received by one, so the lock is idle.
  */
-#ifndef LOOM_REPLAY_H
-#define LOOM_REPLAY_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,5 +34,3 @@ enum replay_verdict replay_peek(const struct replay_window *window, uint64_t seq
 
 /* Marks an authenticated sequence as seen. Anything but REPLAY_FRESH means that nothing changed. */
 enum replay_verdict replay_commit(struct replay_window *window, uint64_t sequence);
-
-#endif

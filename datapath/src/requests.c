@@ -1,110 +1,117 @@
 /*
  * The agent's requests: checks the fields, changes the tables, answers. Every set is idempotent; a
- * refused request changes nothing.
+ * refused request changes nothing. The control thread calls requests_handle for each frame.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "control.h"
-#include "tap.h"
+#include "ports.h"
 
-/* Returns 0 or negative errno; may set control->refusal to a sentence. */
-typedef int request(struct control *control, uint32_t request_id, const uint8_t *fields,
-		    size_t length);
+struct request {
+	struct control *control;
+	struct tables *tables;
+	uint16_t code;
+	uint32_t id;
+	const uint8_t *fields;
+	size_t length;
+	const char *refusal; /* a sentence for the agent */
+};
+
+/* Returns 0 or negative errno. */
+typedef int handler(struct request *request);
 
 struct request_kind {
 	size_t fixed_bytes;
 	bool has_tail;
-	request *handle;
+	handler *handle;
 };
 
-static request hello, port_set, port_delete, peer_set, peer_delete, session_set, session_delete,
-	fdb_set, fdb_delete, neighbour_set, neighbour_delete, flood_set, flood_delete, dump, sweep,
-	send_datagram, send_control, counters;
+static handler hello, port_set, peer_set, session_set, fdb_set, neighbour_set, flood_set,
+	delete_entry, dump, sweep, send_datagram, send_control, counters;
 
-#define KIND(message, function)                                   \
-	{                                                         \
-		sizeof(struct control_##message), false, function \
-	}
+#define FIXED(message) sizeof(struct control_##message), false, message
+#define TAILED(message) sizeof(struct control_##message), true, message
+#define FIELDS(message) const struct control_##message *fields = (const void *)request->fields
 
 static const struct request_kind kinds[] = {
-	[CONTROL_HELLO] = KIND(hello, hello),
-	[CONTROL_PORT_SET] = KIND(port_set, port_set),
-	[CONTROL_PORT_DELETE] = KIND(port_delete, port_delete),
-	[CONTROL_PEER_SET] = KIND(peer_set, peer_set),
-	[CONTROL_PEER_DELETE] = KIND(peer_delete, peer_delete),
-	[CONTROL_SESSION_SET] = KIND(session_set, session_set),
-	[CONTROL_SESSION_DELETE] = KIND(session_delete, session_delete),
-	[CONTROL_FDB_SET] = KIND(fdb_set, fdb_set),
-	[CONTROL_FDB_DELETE] = KIND(fdb_delete, fdb_delete),
-	[CONTROL_NEIGHBOUR_SET] = KIND(neighbour_set, neighbour_set),
-	[CONTROL_NEIGHBOUR_DELETE] = KIND(neighbour_delete, neighbour_delete),
-	[CONTROL_FLOOD_SET] = KIND(flood_set, flood_set),
-	[CONTROL_FLOOD_DELETE] = KIND(flood_delete, flood_delete),
-	[CONTROL_DUMP] = KIND(dump, dump),
-	[CONTROL_SWEEP] = KIND(sweep, sweep),
-	[CONTROL_SEND_DATAGRAM] = { sizeof(struct control_send_datagram), true, send_datagram },
-	[CONTROL_SEND_CONTROL] = { sizeof(struct control_send_control), true, send_control },
+	[CONTROL_HELLO] = { FIXED(hello) },
+	[CONTROL_PORT_SET] = { FIXED(port_set) },
+	[CONTROL_PORT_DELETE] = { sizeof(struct control_port_delete), false, delete_entry },
+	[CONTROL_PEER_SET] = { FIXED(peer_set) },
+	[CONTROL_PEER_DELETE] = { sizeof(struct control_peer_delete), false, delete_entry },
+	[CONTROL_SESSION_SET] = { FIXED(session_set) },
+	[CONTROL_SESSION_DELETE] = { sizeof(struct control_session_delete), false, delete_entry },
+	[CONTROL_FDB_SET] = { FIXED(fdb_set) },
+	[CONTROL_FDB_DELETE] = { sizeof(struct control_fdb_delete), false, delete_entry },
+	[CONTROL_NEIGHBOUR_SET] = { FIXED(neighbour_set) },
+	[CONTROL_NEIGHBOUR_DELETE] = { sizeof(struct control_neighbour_delete), false,
+				       delete_entry },
+	[CONTROL_FLOOD_SET] = { FIXED(flood_set) },
+	[CONTROL_FLOOD_DELETE] = { sizeof(struct control_flood_delete), false, delete_entry },
+	[CONTROL_DUMP] = { FIXED(dump) },
+	[CONTROL_SWEEP] = { FIXED(sweep) },
+	[CONTROL_SEND_DATAGRAM] = { TAILED(send_datagram) },
+	[CONTROL_SEND_CONTROL] = { TAILED(send_control) },
 	[CONTROL_COUNTERS] = { 0, false, counters },
 };
 
-static const struct request_kind *kind_of(uint16_t code)
+static int refuse(struct request *request, int error, const char *text)
 {
-	if (code >= sizeof(kinds) / sizeof(kinds[0]) || kinds[code].handle == NULL)
-		return NULL;
-	return &kinds[code];
-}
-
-static int refuse(struct control *control, int error, const char *text)
-{
-	control->refusal = text;
+	request->refusal = text;
 	return -error;
 }
 
 static const char *default_refusal(int error)
 {
-	switch (error) {
-	case EEXIST:
-		return "it exists already";
-	case ENOSPC:
-		return "the table is full";
-	case ENOMEM:
-		return "out of memory";
-	case ENOENT:
+	if (error == ENOENT)
 		return "the peer is not known";
-	default:
-		return "refused by the kernel";
-	}
+	if (error == EEXIST)
+		return "it exists already";
+	return error == ENOSPC ? "the table is full" : "refused by the kernel";
 }
 
-void requests_handle(void *context, uint16_t code, uint32_t request_id, const uint8_t *fields,
+static int handle(struct request *request)
+{
+	uint16_t code = request->code;
+	bool is_known = code < sizeof(kinds) / sizeof(kinds[0]) && kinds[code].handle != NULL;
+	if (!is_known)
+		return refuse(request, ENOSYS, "no such request");
+	const struct request_kind *kind = &kinds[code];
+	if (request->length < kind->fixed_bytes ||
+	    (!kind->has_tail && request->length != kind->fixed_bytes))
+		return refuse(request, EBADMSG, "the request has another length");
+	if (request->id == 0)
+		return refuse(request, EBADMSG, "a request needs an id other than 0");
+	if (!request->control->agent.greeted && code != CONTROL_HELLO)
+		return refuse(request, EPROTO, "the first request must be hello");
+	return kind->handle(request);
+}
+
+void requests_handle(void *context, uint16_t code, uint32_t id, const uint8_t *fields,
 		     size_t length)
 {
 	struct control *control = context;
-	const struct request_kind *kind = kind_of(code);
-	int result;
-	control->refusal = NULL;
-	if (kind == NULL)
-		result = refuse(control, ENOSYS, "no such request");
-	else if (kind->has_tail ? length < kind->fixed_bytes : length != kind->fixed_bytes)
-		result = refuse(control, EBADMSG, "the request has another length");
-	else if (request_id == 0)
-		result = refuse(control, EBADMSG, "a request needs an id other than 0");
-	else if (!control->agent.greeted && code != CONTROL_HELLO)
-		result = refuse(control, EPROTO, "the first request must be hello");
-	else
-		result = kind->handle(control, request_id, fields, length);
-	if (result == 0)
-		agent_send(&control->agent, CONTROL_OK, request_id, NULL, 0, NULL, 0);
-	else
-		agent_send_error(&control->agent, request_id, -result,
-				 control->refusal != NULL ? control->refusal
-							  : default_refusal(-result));
-	if (result == -EPROTO)
-		control->agent.failed = true;
+	struct request request = { .control = control,
+				   .tables = &control->tables,
+				   .code = code,
+				   .id = id,
+				   .fields = fields,
+				   .length = length };
+	int error = -handle(&request);
+	if (error == 0) {
+		agent_send(&control->agent, CONTROL_OK, id, NULL, 0, NULL, 0);
+		return;
+	}
+	const char *text = request.refusal != NULL ? request.refusal : default_refusal(error);
+	agent_send_error(&control->agent, id, error, text);
+	control->agent.failed |= error == EPROTO;
+}
+
+static void answer(const struct request *to, uint16_t code, const void *fields, size_t bytes)
+{
+	agent_send(&to->control->agent, code, to->id, fields, bytes, NULL, 0);
 }
 
 static uint8_t features(const struct control *control)
@@ -117,198 +124,86 @@ static uint8_t features(const struct control *control)
 	return (uint8_t)bits;
 }
 
-static int hello(struct control *control, uint32_t request_id, const uint8_t *fields, size_t length)
+static int hello(struct request *request)
 {
-	(void)length;
-	if (load_be16(fields) != CONTROL_VERSION)
-		return refuse(
-			control, EPROTO,
-			"the control version differs: agent and data path must be of one release");
-	struct control_hello_reply reply = { .version = be16_of(CONTROL_VERSION),
-					     .lanes = (uint8_t)control->workers.count,
-					     .features = features(control),
-					     .pid = be32_of((uint32_t)getpid()),
-					     .generation =
-						     be32_of(control->tables.generation_max) };
+	FIELDS(hello);
+	struct control *control = request->control;
+	if (be16_get(fields->version) != CONTROL_VERSION)
+		return refuse(request, EPROTO, "agent and data path are of different releases");
+	struct control_hello_reply reply = {
+		.version = be16_of(CONTROL_VERSION),
+		.lanes = (uint8_t)control->workers.count,
+		.features = features(control),
+		.pid = be32_of((uint32_t)getpid()),
+		.generation = be32_of(request->tables->generation_max),
+	};
 	memcpy(reply.instance, control->instance, INSTANCE_BYTES);
 	control->agent.greeted = true;
-	agent_send(&control->agent, CONTROL_HELLO_REPLY, request_id, &reply, sizeof(reply), NULL,
-		   0);
+	answer(request, CONTROL_HELLO_REPLY, &reply, sizeof(reply));
 	return 0;
 }
 
-static bool vni_is_valid(uint32_t vni)
+static int check_vni(struct request *request, be32_t vni)
 {
-	return vni != 0 && vni < 1u << 24;
+	bool is_valid = be32_get(vni) != 0 && be32_get(vni) < 1u << 24;
+	return is_valid ? 0 : refuse(request, EINVAL, "the VNI must be 1 to 16777215");
 }
 
-static bool mac_is_valid(const uint8_t mac[MAC_BYTES])
+static int check_vni_and_mac(struct request *request, be32_t vni, const uint8_t mac[MAC_BYTES])
 {
-	return (mac[0] & 1) == 0 && !bytes_are_zero(mac, MAC_BYTES);
+	if ((mac[0] & 1) != 0 || bytes_are_zero(mac, MAC_BYTES))
+		return refuse(request, EINVAL, "the MAC must be a unicast address");
+	return check_vni(request, vni);
 }
-
-#define REFUSE_VNI(control) refuse(control, EINVAL, "the VNI must be 1 to 16777215")
-#define REFUSE_MAC(control) refuse(control, EINVAL, "the MAC must be a unicast address")
-#define REFUSE_PEER(control) refuse(control, EINVAL, "the peer must not be 0")
 
 /* Ports. */
 
-static void release_port(struct reclaim_node *node)
+static int check_port(struct request *request, const struct control_port_set *fields)
 {
-	struct port *port = container_of(node, struct port, reclaim);
-	tap_detach(port);
-	free(port);
-}
-
-static struct port *port_of(const struct control *control, uint32_t vni)
-{
-	struct network *network = tables_find_network(&control->tables, vni);
-	return network == NULL ? NULL : atomic_load(&network->port);
-}
-
-void requests_detach_port(struct control *control, uint32_t vni)
-{
-	struct port *port = port_of(control, vni);
-	if (port == NULL)
-		return;
-	workers_unwatch_port(&control->workers, port);
-	(void)tables_port_set(&control->tables, vni, NULL, release_port);
-}
-
-struct name_search {
-	const uint8_t *name;
-	uint32_t vni;
-	bool found;
-};
-
-static void match_name(struct table_entry *entry, void *context)
-{
-	struct name_search *search = context;
-	const struct network *network = container_of(entry, struct network, entry);
-	const struct port *port = atomic_load(&network->port);
-	if (port != NULL && network->vni != search->vni &&
-	    memcmp(port->name, search->name, IFNAMSIZ) == 0)
-		search->found = true;
-}
-
-static int check_port(struct control *control, const struct control_port_set *fields)
-{
-	struct name_search search = { .name = fields->name, .vni = be32_get(fields->vni) };
 	uint32_t mtu = be16_get(fields->mtu);
-	if (!vni_is_valid(search.vni))
-		return REFUSE_VNI(control);
-	if (!mac_is_valid(fields->mac))
-		return REFUSE_MAC(control);
+	const char *name = (const char *)fields->name;
+	int result = check_vni_and_mac(request, fields->vni, fields->mac);
+	if (result != 0)
+		return result;
 	if (mtu < MTU_BYTES_MIN || mtu > MTU_BYTES_MAX)
-		return refuse(control, EINVAL, "the MTU must be 68 to 65000");
-	if (fields->name[0] == 0 || fields->name[IFNAMSIZ - 1] != 0 ||
-	    strpbrk((const char *)fields->name, "/% ") != NULL)
-		return refuse(control, EINVAL,
-			      "the name must be an interface name of 1 to 15 characters");
-	table_each(&control->tables.networks, match_name, &search);
-	if (search.found)
-		return refuse(control, EEXIST, "the interface is the port of another network");
-	if (control->tables.ports >= PORTS_MAX && port_of(control, search.vni) == NULL)
-		return refuse(control, ENOSPC, "there are as many ports as can be");
+		return refuse(request, EINVAL, "the MTU must be 68 to 65000");
+	if (name[0] == 0 || name[IFNAMSIZ - 1] != 0 || strpbrk(name, "/% ") != NULL)
+		return refuse(request, EINVAL, "the name must have 1 to 15 characters");
 	return 0;
 }
 
-static int attach_port(struct control *control, const struct control_port_set *fields, uint32_t vni)
+static int port_set(struct request *request)
 {
-	struct port *port = calloc(1, sizeof(*port));
-	if (port == NULL)
-		return -ENOMEM;
-	port->vni = vni;
-	port->generation = be32_get(fields->generation);
-	port->queues = control->workers.count;
-	memcpy(port->name, fields->name, IFNAMSIZ);
-	atomic_store(&port->mac, load_be48(fields->mac));
-	atomic_store(&port->mtu, be16_get(fields->mtu));
-	int result = tap_attach(port);
-	if (result != 0) {
-		free(port);
-		if (result == -EPERM)
-			return refuse(control, EPERM,
-				      "no such TAP device, or it belongs to another user");
-		if (result == -EINVAL)
-			return refuse(control, EINVAL,
-				      "the device must be a TAP with multi_queue and vnet_hdr");
-		return result;
-	}
-	control->takes_uso = port->takes_uso;
-	requests_detach_port(control, vni);
-	result = tables_port_set(&control->tables, vni, port, release_port);
-	if (result != 0) {
-		release_port(&port->reclaim);
-		return result;
-	}
-	/* Watched last: a loop looks the port up by its VNI when the first frame comes. */
-	result = workers_watch_port(&control->workers, port);
-	if (result != 0)
-		requests_detach_port(control, vni);
+	FIELDS(port_set);
+	int result = check_port(request, fields);
+	if (result == 0)
+		result = ports_set(request->control, fields);
+	if (result == -EEXIST)
+		return refuse(request, EEXIST, "the interface is the port of another network");
+	if (result == -EPERM)
+		return refuse(request, EPERM, "no such TAP device, or it is another user's");
+	if (result == -EINVAL && request->refusal == NULL)
+		return refuse(request, EINVAL, "the device lacks multi_queue or vnet_hdr");
 	return result;
-}
-
-static int port_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		    size_t length)
-{
-	const struct control_port_set *fields =
-		(const struct control_port_set *)(const void *)bytes;
-	uint32_t vni = be32_get(fields->vni);
-	(void)request_id, (void)length;
-	int result = check_port(control, fields);
-	if (result != 0)
-		return result;
-	struct port *port = port_of(control, vni);
-	if (port == NULL || atomic_load(&port->lost) ||
-	    memcmp(port->name, fields->name, IFNAMSIZ) != 0)
-		return attach_port(control, fields, vni);
-	port->generation = be32_get(fields->generation);
-	atomic_store(&port->mac, load_be48(fields->mac));
-	atomic_store(&port->mtu, be16_get(fields->mtu));
-	if (port->generation > control->tables.generation_max)
-		control->tables.generation_max = port->generation;
-	return 0;
-}
-
-static int port_delete(struct control *control, uint32_t request_id, const uint8_t *fields,
-		       size_t length)
-{
-	(void)request_id, (void)length;
-	requests_detach_port(control, load_be32(fields));
-	return 0;
 }
 
 /* Peers and sessions. */
 
-static int peer_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		    size_t length)
+#define UNREACHABLE "the endpoint cannot be sent to from this host"
+
+static int peer_set(struct request *request)
 {
-	const struct control_peer_set *fields =
-		(const struct control_peer_set *)(const void *)bytes;
-	(void)request_id, (void)length;
+	FIELDS(peer_set);
 	if (be32_get(fields->peer) == 0)
-		return REFUSE_PEER(control);
-	int result = tables_peer_set(&control->tables, be32_get(fields->generation),
+		return refuse(request, EINVAL, "the peer must not be 0");
+	int result = tables_peer_set(request->tables, be32_get(fields->generation),
 				     be32_get(fields->peer), fields->endpoint);
-	return result == -EINVAL
-		       ? refuse(control, EINVAL, "the endpoint cannot be sent to from this host")
-		       : result;
+	return result == -EINVAL ? refuse(request, EINVAL, UNREACHABLE) : result;
 }
 
-static int peer_delete(struct control *control, uint32_t request_id, const uint8_t *fields,
-		       size_t length)
+static int session_set(struct request *request)
 {
-	(void)request_id, (void)length;
-	tables_peer_delete(&control->tables, load_be32(fields));
-	return 0;
-}
-
-static int session_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		       size_t length)
-{
-	const struct control_session_set *fields =
-		(const struct control_session_set *)(const void *)bytes;
+	FIELDS(session_set);
 	const struct session_parameters parameters = {
 		.local_id = be32_get(fields->local_id),
 		.remote_id = be32_get(fields->remote_id),
@@ -319,110 +214,70 @@ static int session_set(struct control *control, uint32_t request_id, const uint8
 		.send_key = fields->send_key,
 		.receive_key = fields->receive_key,
 	};
-	(void)request_id, (void)length;
-	if (fields->activation != SESSION_ACTIVATION_NOW &&
-	    fields->activation != SESSION_ACTIVATION_ON_RECEIVE)
-		return refuse(control, EINVAL, "the activation must be 1 or 2");
+	if (fields->activation != SESSION_ACTIVATION_NOW && !parameters.on_receive)
+		return refuse(request, EINVAL, "the activation must be 1 or 2");
 	if (parameters.receive_lanes == 0 || parameters.receive_lanes > WORKERS_MAX)
-		return refuse(control, EINVAL, "the receive lanes must be 1 to 16");
+		return refuse(request, EINVAL, "the receive lanes must be 1 to 16");
 	if (parameters.lifetime_ms == 0 || parameters.lifetime_ms > SESSION_LIFETIME_MS_MAX)
-		return refuse(control, EINVAL, "the lifetime must be 1 to 3600000 ms");
-	return tables_session_set(&control->tables, be32_get(fields->peer), &parameters,
+		return refuse(request, EINVAL, "the lifetime must be 1 to 3600000 ms");
+	return tables_session_set(request->tables, be32_get(fields->peer), &parameters,
 				  clock_now_ms());
-}
-
-static int session_delete(struct control *control, uint32_t request_id, const uint8_t *fields,
-			  size_t length)
-{
-	(void)request_id, (void)length;
-	tables_session_delete(&control->tables, load_be32(fields));
-	return 0;
 }
 
 /* Bindings. */
 
-static int fdb_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		   size_t length)
+static int fdb_set(struct request *request)
 {
-	const struct control_fdb_set *fields = (const struct control_fdb_set *)(const void *)bytes;
-	(void)request_id, (void)length;
-	if (!vni_is_valid(be32_get(fields->vni)))
-		return REFUSE_VNI(control);
-	if (!mac_is_valid(fields->mac))
-		return REFUSE_MAC(control);
-	return tables_fdb_set(&control->tables, be32_get(fields->generation), be32_get(fields->vni),
+	FIELDS(fdb_set);
+	int result = check_vni_and_mac(request, fields->vni, fields->mac);
+	if (result != 0)
+		return result;
+	return tables_fdb_set(request->tables, be32_get(fields->generation), be32_get(fields->vni),
 			      fields->mac, be32_get(fields->peer));
 }
 
-static int fdb_delete(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		      size_t length)
+static int neighbour_set(struct request *request)
 {
-	const struct control_fdb_delete *fields =
-		(const struct control_fdb_delete *)(const void *)bytes;
-	(void)request_id, (void)length;
-	tables_fdb_delete(&control->tables, be32_get(fields->vni), fields->mac);
-	return 0;
-}
-
-static int neighbour_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-			 size_t length)
-{
-	const struct control_neighbour_set *fields =
-		(const struct control_neighbour_set *)(const void *)bytes;
-	(void)request_id, (void)length;
-	if (!vni_is_valid(be32_get(fields->vni)))
-		return REFUSE_VNI(control);
-	if (!mac_is_valid(fields->mac))
-		return REFUSE_MAC(control);
-	return tables_neighbour_set(&control->tables, be32_get(fields->generation),
+	FIELDS(neighbour_set);
+	int result = check_vni_and_mac(request, fields->vni, fields->mac);
+	if (result != 0)
+		return result;
+	return tables_neighbour_set(request->tables, be32_get(fields->generation),
 				    be32_get(fields->vni), fields->ip, fields->mac,
 				    be32_get(fields->peer));
 }
 
-static int neighbour_delete(struct control *control, uint32_t request_id, const uint8_t *bytes,
-			    size_t length)
+static int flood_set(struct request *request)
 {
-	const struct control_neighbour_delete *fields =
-		(const struct control_neighbour_delete *)(const void *)bytes;
-	(void)request_id, (void)length;
-	tables_neighbour_delete(&control->tables, be32_get(fields->vni), fields->ip);
-	return 0;
-}
-
-static int flood_set(struct control *control, uint32_t request_id, const uint8_t *bytes,
-		     size_t length)
-{
-	const struct control_flood_set *fields =
-		(const struct control_flood_set *)(const void *)bytes;
-	(void)request_id, (void)length;
-	if (!vni_is_valid(be32_get(fields->vni)))
-		return REFUSE_VNI(control);
-	return tables_member_set(&control->tables, be32_get(fields->generation),
+	FIELDS(flood_set);
+	int result = check_vni(request, fields->vni);
+	if (result != 0)
+		return result;
+	return tables_member_set(request->tables, be32_get(fields->generation),
 				 be32_get(fields->vni), be32_get(fields->peer));
 }
 
-static int flood_delete(struct control *control, uint32_t request_id, const uint8_t *bytes,
-			size_t length)
+/* Every delete starts with a VNI or an id; what does not exist is deleted already. */
+static int delete_entry(struct request *request)
 {
-	const struct control_flood_delete *fields =
-		(const struct control_flood_delete *)(const void *)bytes;
-	(void)request_id, (void)length;
-	tables_member_delete(&control->tables, be32_get(fields->vni), be32_get(fields->peer));
+	uint32_t first = load_be32(request->fields);
+	const uint8_t *rest = request->fields + 4;
+	if (request->code == CONTROL_PORT_DELETE)
+		ports_detach(request->control, first);
+	else if (request->code == CONTROL_PEER_DELETE)
+		tables_peer_delete(request->tables, first);
+	else if (request->code == CONTROL_SESSION_DELETE)
+		tables_session_delete(request->tables, first);
+	else if (request->code == CONTROL_FDB_DELETE)
+		tables_fdb_delete(request->tables, first, rest);
+	else if (request->code == CONTROL_NEIGHBOUR_DELETE)
+		tables_neighbour_delete(request->tables, first, rest);
+	else
+		tables_member_delete(request->tables, first, load_be32(rest));
 	return 0;
 }
 
 /* Dump, sweep, counters. */
-
-struct answer {
-	struct control *control;
-	uint32_t request_id;
-	uint32_t generation;
-};
-
-static void answer(const struct answer *to, uint16_t code, const void *fields, size_t bytes)
-{
-	agent_send(&to->control->agent, code, to->request_id, fields, bytes, NULL, 0);
-}
 
 static void dump_port(struct table_entry *entry, void *context)
 {
@@ -474,86 +329,56 @@ static void dump_binding(struct table_entry *entry, void *context)
 	be32_t vni = be32_of((uint32_t)entry->key.space);
 	be32_t peer = be32_of(binding->peer->id);
 	if (binding->kind == TABLE_KIND_FDB) {
-		struct control_fdb_set fields = { .generation = generation,
-						  .vni = vni,
-						  .peer = peer };
+		struct control_fdb_set fields = { generation, vni, { 0 }, peer };
 		store_be48(fields.mac, entry->key.low);
 		answer(context, CONTROL_FDB_SET, &fields, sizeof(fields));
 	} else if (binding->kind == TABLE_KIND_NEIGHBOUR) {
-		struct control_neighbour_set fields = { .generation = generation,
-							.vni = vni,
-							.peer = peer };
+		struct control_neighbour_set fields = { generation, vni, { 0 }, { 0 }, peer };
 		store_be64(fields.ip, entry->key.high);
 		store_be64(fields.ip + 8, entry->key.low);
 		memcpy(fields.mac, binding->mac, MAC_BYTES);
 		answer(context, CONTROL_NEIGHBOUR_SET, &fields, sizeof(fields));
 	} else {
-		const struct control_flood_set fields = { .generation = generation,
-							  .vni = vni,
-							  .peer = peer };
+		const struct control_flood_set fields = { generation, vni, peer };
 		answer(context, CONTROL_FLOOD_SET, &fields, sizeof(fields));
 	}
 }
 
-static int dump(struct control *control, uint32_t request_id, const uint8_t *fields, size_t length)
+static int dump(struct request *request)
 {
-	struct answer to = { .control = control, .request_id = request_id };
-	struct tables *tables = &control->tables;
-	(void)length;
-	switch (fields[0]) {
-	case TABLE_KIND_PORT:
-		table_each(&tables->networks, dump_port, &to);
-		return 0;
-	case TABLE_KIND_PEER:
-		table_each(&tables->peers, dump_peer, &to);
-		return 0;
-	case TABLE_KIND_SESSION:
-		table_each(&tables->sessions, dump_session, &to);
-		return 0;
-	case TABLE_KIND_FDB:
-		table_each(&tables->fdb, dump_binding, &to);
-		return 0;
-	case TABLE_KIND_NEIGHBOUR:
-		table_each(&tables->neighbours, dump_binding, &to);
-		return 0;
-	case TABLE_KIND_FLOOD:
-		table_each(&tables->members, dump_binding, &to);
-		return 0;
-	default:
-		return refuse(control, EINVAL, "no such table");
-	}
+	FIELDS(dump);
+	struct tables *tables = request->tables;
+	struct table *const bindings[] = { [TABLE_KIND_FDB] = &tables->fdb,
+					   [TABLE_KIND_NEIGHBOUR] = &tables->neighbours,
+					   [TABLE_KIND_FLOOD] = &tables->members };
+	if (fields->kind == TABLE_KIND_PORT)
+		table_each(&tables->networks, dump_port, request);
+	else if (fields->kind == TABLE_KIND_PEER)
+		table_each(&tables->peers, dump_peer, request);
+	else if (fields->kind == TABLE_KIND_SESSION)
+		table_each(&tables->sessions, dump_session, request);
+	else if (fields->kind >= TABLE_KIND_FDB && fields->kind <= TABLE_KIND_FLOOD)
+		table_each(bindings[fields->kind], dump_binding, request);
+	else
+		return refuse(request, EINVAL, "no such table");
+	return 0;
 }
 
-static void sweep_port(struct table_entry *entry, void *context)
+static int sweep(struct request *request)
 {
-	const struct answer *to = context;
-	const struct network *network = container_of(entry, struct network, entry);
-	const struct port *port = atomic_load(&network->port);
-	if (port != NULL && port->generation != to->generation)
-		requests_detach_port(to->control, network->vni);
+	FIELDS(sweep);
+	uint32_t generation = be32_get(fields->generation);
+	if (fields->kind == TABLE_KIND_PORT)
+		ports_sweep(request->control, generation);
+	else if (fields->kind != TABLE_KIND_SESSION && fields->kind >= TABLE_KIND_PEER &&
+		 fields->kind <= TABLE_KIND_FLOOD)
+		tables_sweep(request->tables, fields->kind, generation);
+	else
+		return refuse(request, EINVAL, "no table that can be swept");
+	return 0;
 }
 
-static int sweep(struct control *control, uint32_t request_id, const uint8_t *bytes, size_t length)
-{
-	const struct control_sweep *fields = (const struct control_sweep *)(const void *)bytes;
-	struct answer to = { .control = control, .generation = be32_get(fields->generation) };
-	(void)request_id, (void)length;
-	switch (fields->kind) {
-	case TABLE_KIND_PORT:
-		table_each(&control->tables.networks, sweep_port, &to);
-		return 0;
-	case TABLE_KIND_PEER:
-	case TABLE_KIND_FDB:
-	case TABLE_KIND_NEIGHBOUR:
-	case TABLE_KIND_FLOOD:
-		tables_sweep(&control->tables, fields->kind, to.generation);
-		return 0;
-	default:
-		return refuse(control, EINVAL, "no table that can be swept");
-	}
-}
-
-static void answer_counters(const struct answer *to, uint8_t scope, uint32_t id,
+static void answer_counters(const struct request *to, uint8_t scope, uint32_t id,
 			    const struct counters *block)
 {
 	uint8_t bytes[sizeof(struct control_counter_entry) + DROP_REASONS * sizeof(be64_t)];
@@ -561,11 +386,10 @@ static void answer_counters(const struct answer *to, uint8_t scope, uint32_t id,
 	store_be32(bytes + 1, id);
 	for (unsigned field = 0; field < COUNTER_FIELDS; field++)
 		store_be64(bytes + 5 + field * sizeof(be64_t),
-			   counters_sum(block, to->control->tables.slots, field));
+			   counters_sum(block, to->tables->slots, field));
 	answer(to, CONTROL_COUNTER_ENTRY, bytes, sizeof(bytes));
 }
-_Static_assert(sizeof(struct control_counter_entry) == 5 + COUNTER_DROPS * sizeof(be64_t),
-	       "counter fields");
+_Static_assert(sizeof(struct control_counter_entry) == 5 + COUNTER_DROPS * sizeof(be64_t), "order");
 
 static void counters_of_network(struct table_entry *entry, void *context)
 {
@@ -579,63 +403,56 @@ static void counters_of_peer(struct table_entry *entry, void *context)
 	answer_counters(context, COUNTER_SCOPE_PEER, peer->id, peer->counters);
 }
 
-static int counters(struct control *control, uint32_t request_id, const uint8_t *fields,
-		    size_t length)
+static int counters(struct request *request)
 {
-	struct answer to = { .control = control, .request_id = request_id };
-	(void)fields, (void)length;
-	answer_counters(&to, COUNTER_SCOPE_TOTAL, 0, control->tables.total);
-	table_each(&control->tables.networks, counters_of_network, &to);
-	table_each(&control->tables.peers, counters_of_peer, &to);
+	answer_counters(request, COUNTER_SCOPE_TOTAL, 0, request->tables->total);
+	table_each(&request->tables->networks, counters_of_network, request);
+	table_each(&request->tables->peers, counters_of_peer, request);
 	return 0;
 }
 
 /* Sending. */
 
-static int send_to(struct control *control, const struct endpoint *endpoint, const uint8_t *bytes,
+static int send_to(struct request *request, const struct endpoint *endpoint, const uint8_t *bytes,
 		   size_t length)
 {
-	ssize_t sent =
-		sendto(control->sockets.descriptors[0], bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL,
-		       &endpoint->address.any, endpoint->address_length);
-	return sent >= 0 ? 0 : refuse(control, errno, "the datagram could not be sent");
+	ssize_t sent = sendto(request->control->sockets.descriptors[0], bytes, length,
+			      MSG_DONTWAIT | MSG_NOSIGNAL, &endpoint->address.any,
+			      endpoint->address_length);
+	return sent >= 0 ? 0 : refuse(request, errno, "the datagram could not be sent");
 }
 
-static int send_datagram(struct control *control, uint32_t request_id, const uint8_t *fields,
-			 size_t length)
+static int send_datagram(struct request *request)
 {
+	FIELDS(send_datagram);
 	struct endpoint endpoint;
-	(void)request_id;
-	if (!endpoint_from_wire(&endpoint, fields, control->tables.socket_family))
-		return refuse(control, EINVAL, "the endpoint cannot be sent to from this host");
-	return send_to(control, &endpoint, fields + ENDPOINT_BYTES, length - ENDPOINT_BYTES);
+	if (!endpoint_from_wire(&endpoint, fields->endpoint, request->tables->socket_family))
+		return refuse(request, EINVAL, UNREACHABLE);
+	return send_to(request, &endpoint, fields->bytes, request->length - sizeof(*fields));
 }
 
-static int send_control(struct control *control, uint32_t request_id, const uint8_t *bytes,
-			size_t length)
+static int send_control(struct request *request)
 {
+	FIELDS(send_control);
 	static uint8_t datagram[CONTROL_FRAME_BYTES_MAX + 64];
-	const struct control_send_control *fields =
-		(const struct control_send_control *)(const void *)bytes;
-	struct peer *peer = tables_find_peer(&control->tables, be32_get(fields->peer));
+	struct peer *peer = tables_find_peer(request->tables, be32_get(fields->peer));
+	struct control *control = request->control;
 	struct endpoint given;
-	const struct endpoint *endpoint = peer == NULL ? NULL : atomic_load(&peer->endpoint);
-	size_t datagram_bytes;
-	(void)request_id;
+	size_t bytes;
 	if (peer == NULL)
-		return refuse(control, EHOSTUNREACH, "the peer is not known");
+		return refuse(request, EHOSTUNREACH, "the peer is not known");
+	const struct endpoint *endpoint = atomic_load(&peer->endpoint);
 	if (!bytes_are_zero(fields->endpoint, ENDPOINT_BYTES)) {
-		if (!endpoint_from_wire(&given, fields->endpoint, control->tables.socket_family))
-			return refuse(control, EINVAL,
-				      "the endpoint cannot be sent to from this host");
 		endpoint = &given;
+		if (!endpoint_from_wire(&given, fields->endpoint, request->tables->socket_family))
+			return refuse(request, EINVAL, UNREACHABLE);
 	}
 	if (endpoint == NULL)
-		return refuse(control, EDESTADDRREQ, "the endpoint of the peer is not known");
+		return refuse(request, EDESTADDRREQ, "the endpoint of the peer is not known");
 	if (transmit_seal_control(peer, control->workers.count, clock_now_ms(), fields->bytes,
-				  length - sizeof(*fields), datagram, &datagram_bytes) != 0)
-		return refuse(control, ENOTCONN, "the peer has no usable session");
-	counters_add(&control->tables.total[control->slot], COUNTER_SENT_DATAGRAMS, 1);
+				  request->length - sizeof(*fields), datagram, &bytes) != 0)
+		return refuse(request, ENOTCONN, "the peer has no usable session");
+	counters_add(&request->tables->total[control->slot], COUNTER_SENT_DATAGRAMS, 1);
 	counters_add(&peer->counters[control->slot], COUNTER_SENT_DATAGRAMS, 1);
-	return send_to(control, endpoint, datagram, datagram_bytes);
+	return send_to(request, endpoint, datagram, bytes);
 }

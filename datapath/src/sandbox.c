@@ -76,10 +76,8 @@ static int restrict_files(const char *socket_path)
 {
 	const struct landlock_ruleset_attr attributes = { .handled_access_fs = LANDLOCK_ALL };
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
-	if (ruleset < 0)
-		return errno == ENOSYS || errno == EOPNOTSUPP
-			       ? 0
-			       : -errno; /* a second layer, not the only one */
+	if (ruleset < 0) /* a second layer, not the only one */
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -errno;
 	int result = grant(ruleset, tap_device_path,
 			   LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
 	if (result == 0)
@@ -106,185 +104,116 @@ int sandbox_drop_privileges(const char *socket_path)
 	return result;
 }
 
-/* The filter. Its instructions are appended by these helpers; the accumulator holds the call number
- * between rules. */
+/*
+ * The filter: a list of rules, each a call and the value that one argument must have. A call may be
+ * listed with several; the first that holds allows it, and what no rule allows kills the process.
+ */
 
-#define INSTRUCTIONS_MAX 256
-
-struct filter {
-	unsigned used;
-	struct sock_filter code[INSTRUCTIONS_MAX];
+struct rule {
+	long call;
+	enum { ANY, EQUALS } condition;
+	unsigned argument;
+	uint64_t value;
 };
 
-static void emit(struct filter *filter, struct sock_filter instruction)
+#define RULE_INSTRUCTIONS 7u
+#define RULES_MAX 64u
+
+static uint32_t offset_of_argument(unsigned argument, bool is_high)
 {
-	if (filter->used < INSTRUCTIONS_MAX)
-		filter->code[filter->used] = instruction;
-	filter->used++;
+	bool is_second = is_high == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+	return (uint32_t)(offsetof(struct seccomp_data, args) + argument * 8 + is_second * 4u);
 }
 
-static void load_number(struct filter *filter)
+/* Writes one rule as RULE_INSTRUCTIONS instructions; where it does not hold, it ends at the next.
+ */
+static void write_rule(struct sock_filter *out, const struct rule *rule)
 {
-	emit(filter, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						  offsetof(struct seccomp_data, nr)));
-}
-
-static void load_argument(struct filter *filter, unsigned argument, unsigned half)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	half = 1 - half;
-#endif
-	uint32_t offset = (uint32_t)(offsetof(struct seccomp_data, args) + argument * 8 + half * 4);
-	emit(filter, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset));
-}
-
-static void finish(struct filter *filter, uint32_t action)
-{
-	emit(filter, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action));
-}
-
-/* Kills unless the accumulator equals `value`. */
-static void require(struct filter *filter, uint32_t value)
-{
-	emit(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0));
-	finish(filter, SECCOMP_RET_KILL_PROCESS);
-}
-
-static void allow(struct filter *filter, long number)
-{
-	emit(filter,
-	     (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1));
-	finish(filter, SECCOMP_RET_ALLOW);
-}
-
-/* Starts a rule with conditions; end_rule closes it. Returns what end_rule takes. */
-static unsigned begin_rule(struct filter *filter, long number)
-{
-	emit(filter,
-	     (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 0));
-	return filter->used - 1;
-}
-
-static void end_rule(struct filter *filter, unsigned begun)
-{
-	finish(filter, SECCOMP_RET_ALLOW);
-	if (begun < INSTRUCTIONS_MAX)
-		filter->code[begun].jf = (uint8_t)(filter->used - begun - 1);
-}
-
-static void require_argument(struct filter *filter, unsigned argument, uint64_t value)
-{
-	load_argument(filter, argument, 0);
-	require(filter, (uint32_t)value);
-	load_argument(filter, argument, 1);
-	require(filter, (uint32_t)(value >> 32));
-}
-
-static void require_bits_clear(struct filter *filter, unsigned argument, uint32_t bits)
-{
-	load_argument(filter, argument, 0);
-	emit(filter, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits));
-	require(filter, 0);
-}
-
-static void allow_plain(struct filter *filter)
-{
-	static const long numbers[] = {
-		/* Forwarding, most frequent first. */
-		SYS_read,
-		SYS_writev,
-		SYS_sendmmsg,
-		SYS_recvmmsg,
-		SYS_epoll_pwait,
-		SYS_write,
-		SYS_sendmsg,
-#ifdef SYS_epoll_wait
-		SYS_epoll_wait,
-#endif
-		SYS_clock_gettime,
-		SYS_futex,
-		/* The agent. */
-		SYS_accept4,
-		SYS_getsockopt,
-		SYS_sendto,
-		SYS_epoll_ctl,
-		SYS_close,
-		/* getpid is in helloReply; the rest is what libc does on its own. */
-		SYS_getpid,
-		SYS_geteuid,
-		SYS_brk,
-		SYS_munmap,
-		SYS_madvise,
-		SYS_rt_sigreturn,
-		SYS_rt_sigprocmask,
-		SYS_restart_syscall,
-		SYS_sched_yield,
-		SYS_exit,
-		SYS_exit_group,
-		SYS_set_robust_list,
-#ifdef SYS_rseq
-		SYS_rseq,
-#endif
+	uint8_t skipped = rule->condition == ANY ? 4 : 0;
+	const struct sock_filter code[RULE_INSTRUCTIONS] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->call, skipped, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_of_argument(rule->argument, false)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->value, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_of_argument(rule->argument, true)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(rule->value >> 32), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		allow(filter, numbers[i]);
+	memcpy(out, code, sizeof(code));
 }
 
-static void allow_memory(struct filter *filter)
+static int install(const struct rule *rules, size_t count)
 {
-	unsigned rule = begin_rule(filter, SYS_mmap);
-	require_bits_clear(filter, 2, (uint32_t) ~(PROT_READ | PROT_WRITE));
-	require_bits_clear(filter, 3, (uint32_t) ~(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE));
-	end_rule(filter, rule);
-	load_number(filter);
-	rule = begin_rule(filter, SYS_mremap);
-	require_argument(filter, 3, MREMAP_MAYMOVE);
-	end_rule(filter, rule);
-	load_number(filter);
-}
-
-static void allow_ports(struct filter *filter)
-{
-	static const uint32_t requests[] = { TUNSETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD };
-	unsigned rule = begin_rule(filter, SYS_openat);
-	require_argument(filter, 1, (uint64_t)(uintptr_t)tap_device_path);
-	end_rule(filter, rule);
-	load_number(filter);
-	rule = begin_rule(filter, SYS_ioctl);
-	load_argument(filter, 1, 0);
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		allow(filter, (long)requests[i]);
-	finish(filter, SECCOMP_RET_KILL_PROCESS);
-	end_rule(filter, rule);
-}
-
-static void build(struct filter *filter, const char *socket_path)
-{
-	filter->used = 0;
-	emit(filter, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						  offsetof(struct seccomp_data, arch)));
-	require(filter, NATIVE_ARCH);
-	load_number(filter);
-	allow_plain(filter);
-	allow_memory(filter);
-	unsigned rule = begin_rule(filter, SYS_unlinkat);
-	require_argument(filter, 1, (uint64_t)(uintptr_t)socket_path);
-	end_rule(filter, rule);
-	load_number(filter);
-	allow_ports(filter);
-	finish(filter, SECCOMP_RET_KILL_PROCESS);
-}
-
-int sandbox_filter(const char *socket_path)
-{
-	struct filter filter;
-	build(&filter, socket_path);
-	if (filter.used > INSTRUCTIONS_MAX)
-		return -E2BIG;
-	struct sock_fprog program = { .len = (unsigned short)filter.used, .filter = filter.code };
+	struct sock_filter code[4 + RULES_MAX * RULE_INSTRUCTIONS] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	size_t used = 3;
+	for (size_t i = 0; i < count; i++, used += RULE_INSTRUCTIONS)
+		write_rule(code + used, &rules[i]);
+	code[used++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	struct sock_fprog program = { .len = (unsigned short)used, .filter = code };
 	long result =
 		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
 	if (result > 0)
 		return -EBUSY; /* the id of a thread that could not take the filter */
 	return result == 0 ? 0 : -errno;
+}
+
+#ifdef SYS_epoll_wait
+#define EPOLL_WAIT_CALL SYS_epoll_wait
+#else
+#define EPOLL_WAIT_CALL SYS_epoll_pwait
+#endif
+
+/* Allowed with any arguments: forwarding, most frequent first; the agent and the ports; what libc
+ * does for memory, and at the start and end of threads and of the process. */
+static const long plain_calls[] = { SYS_read,
+				    SYS_writev,
+				    SYS_sendmmsg,
+				    SYS_recvmmsg,
+				    EPOLL_WAIT_CALL,
+				    SYS_write,
+				    SYS_sendmsg,
+				    SYS_futex,
+				    SYS_clock_gettime,
+				    SYS_accept4,
+				    SYS_getsockopt,
+				    SYS_sendto,
+				    SYS_epoll_ctl,
+				    SYS_close,
+				    SYS_getpid,
+				    SYS_geteuid,
+				    SYS_brk,
+				    SYS_munmap,
+				    SYS_madvise,
+				    SYS_rt_sigreturn,
+				    SYS_rt_sigprocmask,
+				    SYS_restart_syscall,
+				    SYS_sched_yield,
+				    SYS_set_robust_list,
+				    SYS_rseq,
+				    SYS_exit,
+				    SYS_exit_group };
+
+#define PLAIN_CALLS (sizeof(plain_calls) / sizeof(plain_calls[0]))
+
+int sandbox_filter(const char *socket_path)
+{
+	struct rule rules[RULES_MAX];
+	const struct rule narrow[] = {
+		{ SYS_openat, EQUALS, 1, (uintptr_t)tap_device_path },
+		{ SYS_unlinkat, EQUALS, 1, (uintptr_t)socket_path },
+		{ SYS_ioctl, EQUALS, 1, TUNSETIFF },
+		{ SYS_ioctl, EQUALS, 1, TUNSETVNETHDRSZ },
+		{ SYS_ioctl, EQUALS, 1, TUNSETOFFLOAD },
+		{ SYS_mmap, EQUALS, 2, PROT_READ | PROT_WRITE }, /* never executable */
+		{ SYS_mremap, EQUALS, 3, MREMAP_MAYMOVE },
+	};
+	_Static_assert(PLAIN_CALLS + sizeof(narrow) / sizeof(narrow[0]) <= RULES_MAX, "rules");
+	for (size_t i = 0; i < PLAIN_CALLS; i++)
+		rules[i] = (struct rule){ .call = plain_calls[i], .condition = ANY };
+	memcpy(rules + PLAIN_CALLS, narrow, sizeof(narrow));
+	return install(rules, PLAIN_CALLS + sizeof(narrow) / sizeof(narrow[0]));
 }

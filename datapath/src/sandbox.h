@@ -12,8 +12,7 @@
  * Threads: sandbox_drop_privileges before threads are started, since capabilities and Landlock are
  * per thread; sandbox_filter after, for all threads at once.
  */
-#ifndef LOOM_SANDBOX_H
-#define LOOM_SANDBOX_H
+#pragma once
 
 /* `socket_path` must stay where it is: it may be unlinked at the end. Returns 0 or negative errno.
  */
@@ -21,5 +20,3 @@ int sandbox_drop_privileges(const char *socket_path);
 
 /* Returns 0 or negative errno. */
 int sandbox_filter(const char *socket_path);
-
-#endif

@@ -18,8 +18,7 @@
  * Ownership: made and retired by the control thread (tables.c). Threads: workers read it while
  * online (reclaim.h); what they change is atomic or has its own lock.
  */
-#ifndef LOOM_SESSION_H
-#define LOOM_SESSION_H
+#pragma once
 
 #include "aead.h"
 #include "replay.h"
@@ -84,5 +83,3 @@ static inline uint64_t session_counter(unsigned lane, uint64_t sequence)
 uint64_t session_sent(const struct session *session);
 
 uint64_t session_received(const struct session *session);
-
-#endif

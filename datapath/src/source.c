@@ -2,21 +2,6 @@
 
 #include "neighbour.h"
 
-#define ARP_BYTES 28u
-
-enum nd_type {
-	ND_ROUTER_SOLICITATION = 133,
-	ND_ROUTER_ADVERTISEMENT = 134,
-	ND_SOLICITATION = 135,
-	ND_ADVERTISEMENT = 136,
-	ND_REDIRECT = 137,
-};
-
-enum nd_option {
-	ND_SOURCE_LINK = 1,
-	ND_TARGET_LINK = 2,
-};
-
 struct sender {
 	const struct tables *tables;
 	uint32_t vni;

@@ -6,8 +6,7 @@
  * parse is denied when a kernel might read it otherwise. Threads: workers while online. Pure but
  * for the lookups.
  */
-#ifndef LOOM_SOURCE_H
-#define LOOM_SOURCE_H
+#pragma once
 
 #include "frame.h"
 #include "tables.h"
@@ -15,5 +14,3 @@
 /* Returns -1 when the frame may pass, else the drop reason. `length` is at least ETHERNET_BYTES. */
 int source_check(const struct tables *tables, uint32_t vni, const struct peer *peer,
 		 const uint8_t *frame, size_t length);
-
-#endif

@@ -46,11 +46,6 @@ struct table_entry *table_find(const struct table *table, struct table_key key)
 	return entry;
 }
 
-bool table_is_full(const struct table *table)
-{
-	return table->count >= table->count_max;
-}
-
 void table_insert(struct table *table, struct table_entry *entry)
 {
 	_Atomic(struct table_entry *) *bucket = &table->buckets[bucket_of(table, entry->key)];

@@ -10,8 +10,7 @@
  * by the control thread. Ownership: entries are embedded in objects of the caller, who allocates
  * and frees them.
  */
-#ifndef LOOM_TABLE_H
-#define LOOM_TABLE_H
+#pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -54,7 +53,10 @@ int table_init(struct table *table, size_t count_max, uint64_t seed);
 
 struct table_entry *table_find(const struct table *table, struct table_key key);
 
-bool table_is_full(const struct table *table);
+static inline bool table_is_full(const struct table *table)
+{
+	return table->count >= table->count_max;
+}
 
 /* Publishes an entry whose key is set. It shadows an older one with the same key. */
 void table_insert(struct table *table, struct table_entry *entry);
@@ -91,5 +93,3 @@ static inline void link_remove(struct link *link)
 	link->next->previous = link->previous;
 	link_init(link);
 }
-
-#endif

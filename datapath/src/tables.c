@@ -3,21 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static struct table_key key_of_mac(uint32_t vni, uint64_t mac)
-{
-	return (struct table_key){ .space = vni, .low = mac };
-}
-
-static struct table_key key_of_ip(uint32_t vni, const uint8_t ip[16])
-{
-	return (struct table_key){ .space = vni, .high = load_be64(ip), .low = load_be64(ip + 8) };
-}
-
-static struct table_key key_of_id(uint32_t id)
-{
-	return (struct table_key){ .low = id };
-}
-
 int tables_init(struct tables *tables, unsigned workers, unsigned slots, int socket_family,
 		uint64_t seed)
 {
@@ -25,7 +10,6 @@ int tables_init(struct tables *tables, unsigned workers, unsigned slots, int soc
 	tables->workers = workers;
 	tables->slots = slots;
 	tables->socket_family = socket_family;
-	link_init(&tables->all_peers);
 	tables->total = counters_create(slots);
 	if (tables->total == NULL || table_init(&tables->networks, NETWORKS_MAX, seed) != 0 ||
 	    table_init(&tables->peers, PEERS_MAX, seed) != 0 ||
@@ -37,47 +21,7 @@ int tables_init(struct tables *tables, unsigned workers, unsigned slots, int soc
 	return 0;
 }
 
-struct network *tables_find_network(const struct tables *tables, uint32_t vni)
-{
-	struct table_entry *entry = table_find(&tables->networks, key_of_id(vni));
-	return entry == NULL ? NULL : container_of(entry, struct network, entry);
-}
-
-struct peer *tables_find_peer(const struct tables *tables, uint32_t id)
-{
-	struct table_entry *entry = table_find(&tables->peers, key_of_id(id));
-	return entry == NULL ? NULL : container_of(entry, struct peer, entry);
-}
-
-struct session *tables_find_session(const struct tables *tables, uint32_t local_id)
-{
-	struct table_entry *entry = table_find(&tables->sessions, key_of_id(local_id));
-	return entry == NULL ? NULL : container_of(entry, struct session, entry);
-}
-
-static struct binding *find_binding(const struct table *table, struct table_key key)
-{
-	struct table_entry *entry = table_find(table, key);
-	return entry == NULL ? NULL : container_of(entry, struct binding, entry);
-}
-
-struct binding *tables_find_fdb(const struct tables *tables, uint32_t vni, uint64_t mac)
-{
-	return find_binding(&tables->fdb, key_of_mac(vni, mac));
-}
-
-struct binding *tables_find_neighbour(const struct tables *tables, uint32_t vni,
-				      const uint8_t ip[16])
-{
-	return find_binding(&tables->neighbours, key_of_ip(vni, ip));
-}
-
-struct binding *tables_find_member(const struct tables *tables, uint32_t vni, uint32_t peer)
-{
-	return find_binding(&tables->members, key_of_mac(vni, peer));
-}
-
-static void note_generation(struct tables *tables, uint32_t generation)
+void tables_note_generation(struct tables *tables, uint32_t generation)
 {
 	if (generation > tables->generation_max)
 		tables->generation_max = generation;
@@ -149,7 +93,7 @@ static int network_get(struct tables *tables, uint32_t vni, struct network **fou
 		return -ENOMEM;
 	}
 	network->vni = vni;
-	network->entry.key = key_of_id(vni);
+	network->entry.key = tables_id_key(vni);
 	table_insert(&tables->networks, &network->entry);
 	*found = network;
 	return 0;
@@ -180,7 +124,7 @@ int tables_port_set(struct tables *tables, uint32_t vni, struct port *port,
 	if (result != 0)
 		return result;
 	if (port != NULL)
-		note_generation(tables, port->generation);
+		tables_note_generation(tables, port->generation);
 	struct port *before = atomic_exchange(&network->port, port);
 	tables->ports += (port != NULL);
 	if (before != NULL) {
@@ -220,9 +164,8 @@ static int peer_create(struct tables *tables, uint32_t id, struct peer **created
 	link_init(&peer->sessions);
 	link_init(&peer->bindings);
 	peer->id = id;
-	peer->entry.key = key_of_id(id);
+	peer->entry.key = tables_id_key(id);
 	table_insert(&tables->peers, &peer->entry);
-	link_add(&tables->all_peers, &peer->of_all);
 	*created = peer;
 	return 0;
 }
@@ -247,7 +190,7 @@ int tables_peer_set(struct tables *tables, uint32_t generation, uint32_t id,
 		return result;
 	}
 	peer->generation = generation;
-	note_generation(tables, generation);
+	tables_note_generation(tables, generation);
 	struct endpoint *before = atomic_exchange(&peer->endpoint, endpoint);
 	if (before != NULL)
 		reclaim_retire(&before->reclaim, release_endpoint);
@@ -271,7 +214,6 @@ static void peer_delete(struct tables *tables, struct peer *peer)
 		binding_delete(tables, container_of(peer->bindings.next, struct binding, of_peer));
 	while (!link_is_alone(&peer->sessions))
 		session_delete(tables, container_of(peer->sessions.next, struct session, of_peer));
-	link_remove(&peer->of_all);
 	table_remove(&tables->peers, &peer->entry);
 	reclaim_retire(&peer->entry.reclaim, release_peer);
 }
@@ -369,18 +311,23 @@ void tables_session_delete(struct tables *tables, uint32_t local_id)
 		session_delete(tables, session);
 }
 
+struct expiry {
+	struct tables *tables;
+	uint64_t now_ms;
+};
+
+static void expire(struct table_entry *entry, void *context)
+{
+	const struct expiry *expiry = context;
+	struct session *session = container_of(entry, struct session, entry);
+	if (expiry->now_ms >= session->expires_at_ms + SESSION_GRACE_MS)
+		session_delete(expiry->tables, session);
+}
+
 void tables_expire_sessions(struct tables *tables, uint64_t now_ms)
 {
-	for (struct link *p = tables->all_peers.next; p != &tables->all_peers; p = p->next) {
-		struct peer *peer = container_of(p, struct peer, of_all);
-		struct link *at = peer->sessions.next;
-		while (at != &peer->sessions) {
-			struct session *session = container_of(at, struct session, of_peer);
-			at = at->next;
-			if (now_ms >= session->expires_at_ms + SESSION_GRACE_MS)
-				session_delete(tables, session);
-		}
-	}
+	struct expiry expiry = { .tables = tables, .now_ms = now_ms };
+	table_each(&tables->sessions, expire, &expiry);
 }
 
 /* Bindings. */
@@ -428,19 +375,18 @@ static void binding_delete(struct tables *tables, struct binding *binding)
 	reclaim_retire(&binding->entry.reclaim, release_binding);
 }
 
-/* Creates or replaces; `mac` may be NULL. */
-static int binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
+int tables_binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
 		       struct table_key key, const uint8_t *mac, uint32_t peer_id)
 {
 	struct table *table = table_of(tables, kind);
 	struct peer *peer = tables_find_peer(tables, peer_id);
-	struct binding *before = find_binding(table, key);
+	struct binding *before = tables_find_binding(table, key);
 	if (peer == NULL)
 		return -ENOENT;
 	if (before != NULL && before->peer == peer &&
 	    (mac == NULL || memcmp(before->mac, mac, MAC_BYTES) == 0)) {
 		before->generation = generation;
-		note_generation(tables, generation);
+		tables_note_generation(tables, generation);
 		return 0;
 	}
 	if (before == NULL && table_is_full(table))
@@ -459,7 +405,7 @@ static int binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
 	binding->generation = generation;
 	if (mac != NULL)
 		memcpy(binding->mac, mac, MAC_BYTES);
-	note_generation(tables, generation);
+	tables_note_generation(tables, generation);
 	link_add(&peer->bindings, &binding->of_peer);
 	table_insert(table, &binding->entry);
 	if (network != NULL)
@@ -469,43 +415,11 @@ static int binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
 	return 0;
 }
 
-int tables_fdb_set(struct tables *tables, uint32_t generation, uint32_t vni,
-		   const uint8_t mac[MAC_BYTES], uint32_t peer)
+void tables_binding_delete(struct tables *tables, uint8_t kind, struct table_key key)
 {
-	return binding_set(tables, TABLE_KIND_FDB, generation, key_of_mac(vni, load_be48(mac)),
-			   NULL, peer);
-}
-
-int tables_neighbour_set(struct tables *tables, uint32_t generation, uint32_t vni,
-			 const uint8_t ip[16], const uint8_t mac[MAC_BYTES], uint32_t peer)
-{
-	return binding_set(tables, TABLE_KIND_NEIGHBOUR, generation, key_of_ip(vni, ip), mac, peer);
-}
-
-int tables_member_set(struct tables *tables, uint32_t generation, uint32_t vni, uint32_t peer)
-{
-	return binding_set(tables, TABLE_KIND_FLOOD, generation, key_of_mac(vni, peer), NULL, peer);
-}
-
-static void delete_found(struct tables *tables, struct binding *binding)
-{
+	struct binding *binding = tables_find_binding(table_of(tables, kind), key);
 	if (binding != NULL)
 		binding_delete(tables, binding);
-}
-
-void tables_fdb_delete(struct tables *tables, uint32_t vni, const uint8_t mac[MAC_BYTES])
-{
-	delete_found(tables, tables_find_fdb(tables, vni, load_be48(mac)));
-}
-
-void tables_neighbour_delete(struct tables *tables, uint32_t vni, const uint8_t ip[16])
-{
-	delete_found(tables, tables_find_neighbour(tables, vni, ip));
-}
-
-void tables_member_delete(struct tables *tables, uint32_t vni, uint32_t peer)
-{
-	delete_found(tables, tables_find_member(tables, vni, peer));
 }
 
 /* Sweeping. */

@@ -19,8 +19,7 @@
  * Threads: functions that find and the atomic fields: workers while online, and the control thread.
  * Functions that set, delete, sweep or list: the control thread alone. Errors are negative errno.
  */
-#ifndef LOOM_TABLES_H
-#define LOOM_TABLES_H
+#pragma once
 
 #include <net/if.h>
 #include <netinet/in.h>
@@ -49,7 +48,6 @@ struct peer {
 	atomic_flag activation;
 	struct link sessions;
 	struct link bindings;
-	struct link of_all;
 	struct counters *counters;
 	_Atomic uint8_t activity; /* ACTIVITY bits since the last event */
 	_Atomic bool session_needed;
@@ -105,21 +103,14 @@ struct tables {
 	struct table fdb;
 	struct table neighbours;
 	struct table members;
-	struct link all_peers;
 	size_t ports;
 };
 
 int tables_init(struct tables *tables, unsigned workers, unsigned slots, int socket_family,
 		uint64_t seed);
 
-/* Finding: lock-free, NULL when there is none. */
-struct network *tables_find_network(const struct tables *tables, uint32_t vni);
-struct peer *tables_find_peer(const struct tables *tables, uint32_t id);
-struct session *tables_find_session(const struct tables *tables, uint32_t local_id);
-struct binding *tables_find_fdb(const struct tables *tables, uint32_t vni, uint64_t mac);
-struct binding *tables_find_neighbour(const struct tables *tables, uint32_t vni,
-				      const uint8_t ip[16]);
-struct binding *tables_find_member(const struct tables *tables, uint32_t vni, uint32_t peer);
+/* Remembers the highest generation for helloReply. */
+void tables_note_generation(struct tables *tables, uint32_t generation);
 
 /* Marks a session confirmed by an opened datagram and activates it if it waited for that. True the
  * first time. */
@@ -142,14 +133,11 @@ void tables_session_delete(struct tables *tables, uint32_t local_id);
  * away. */
 void tables_expire_sessions(struct tables *tables, uint64_t now_ms);
 
-int tables_fdb_set(struct tables *tables, uint32_t generation, uint32_t vni,
-		   const uint8_t mac[MAC_BYTES], uint32_t peer);
-void tables_fdb_delete(struct tables *tables, uint32_t vni, const uint8_t mac[MAC_BYTES]);
-int tables_neighbour_set(struct tables *tables, uint32_t generation, uint32_t vni,
-			 const uint8_t ip[16], const uint8_t mac[MAC_BYTES], uint32_t peer);
-void tables_neighbour_delete(struct tables *tables, uint32_t vni, const uint8_t ip[16]);
-int tables_member_set(struct tables *tables, uint32_t generation, uint32_t vni, uint32_t peer);
-void tables_member_delete(struct tables *tables, uint32_t vni, uint32_t peer);
+/* Creates an FDB, neighbour or flood entry, or gives it another peer. `mac` is a neighbour's, else
+ * NULL. */
+int tables_binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
+		       struct table_key key, const uint8_t *mac, uint32_t peer);
+void tables_binding_delete(struct tables *tables, uint8_t kind, struct table_key key);
 
 /* Deletes peers, FDB, neighbour or flood entries of other generations. Ports are swept by their
  * owner (requests.c). */
@@ -163,4 +151,108 @@ bool endpoint_from_wire(struct endpoint *endpoint, const uint8_t wire[ENDPOINT_B
 /* Writes the 18 bytes of a received datagram's source. */
 void endpoint_to_wire(uint8_t wire[ENDPOINT_BYTES], const struct sockaddr *address);
 
-#endif
+/* What a worker counts an event in; network and peer may be NULL. */
+static inline struct scope tables_scope(const struct tables *t, unsigned slot,
+					const struct network *network, const struct peer *peer)
+{
+	return (struct scope){ .total = &t->total[slot],
+			       .network = network == NULL ? NULL : &network->counters[slot],
+			       .peer = peer == NULL ? NULL : &peer->counters[slot] };
+}
+
+/* Finding: lock-free, NULL when there is none. An entry is the first member of what it is part of.
+ */
+
+_Static_assert(offsetof(struct network, entry) == 0 && offsetof(struct peer, entry) == 0 &&
+		       offsetof(struct session, entry) == 0 && offsetof(struct binding, entry) == 0,
+	       "a null entry is a null object");
+
+static inline struct table_key tables_id_key(uint32_t id)
+{
+	return (struct table_key){ .low = id };
+}
+
+static inline struct table_key tables_mac_key(uint32_t vni, uint64_t mac)
+{
+	return (struct table_key){ .space = vni, .low = mac };
+}
+
+static inline struct table_key tables_ip_key(uint32_t vni, const uint8_t ip[16])
+{
+	return (struct table_key){ .space = vni, .high = load_be64(ip), .low = load_be64(ip + 8) };
+}
+
+static inline struct network *tables_find_network(const struct tables *t, uint32_t vni)
+{
+	return (struct network *)(void *)table_find(&t->networks, tables_id_key(vni));
+}
+
+static inline struct peer *tables_find_peer(const struct tables *t, uint32_t id)
+{
+	return (struct peer *)(void *)table_find(&t->peers, tables_id_key(id));
+}
+
+static inline struct session *tables_find_session(const struct tables *t, uint32_t local_id)
+{
+	return (struct session *)(void *)table_find(&t->sessions, tables_id_key(local_id));
+}
+
+static inline struct binding *tables_find_binding(const struct table *table, struct table_key key)
+{
+	return (struct binding *)(void *)table_find(table, key);
+}
+
+static inline struct binding *tables_find_fdb(const struct tables *t, uint32_t vni, uint64_t mac)
+{
+	return tables_find_binding(&t->fdb, tables_mac_key(vni, mac));
+}
+
+static inline struct binding *tables_find_neighbour(const struct tables *t, uint32_t vni,
+						    const uint8_t ip[16])
+{
+	return tables_find_binding(&t->neighbours, tables_ip_key(vni, ip));
+}
+
+static inline struct binding *tables_find_member(const struct tables *t, uint32_t vni, uint32_t id)
+{
+	return tables_find_binding(&t->members, tables_mac_key(vni, id));
+}
+
+/* Setting and deleting the three kinds of bindings. */
+
+static inline int tables_fdb_set(struct tables *t, uint32_t generation, uint32_t vni,
+				 const uint8_t mac[MAC_BYTES], uint32_t peer)
+{
+	struct table_key key = tables_mac_key(vni, load_be48(mac));
+	return tables_binding_set(t, TABLE_KIND_FDB, generation, key, NULL, peer);
+}
+
+static inline int tables_neighbour_set(struct tables *t, uint32_t generation, uint32_t vni,
+				       const uint8_t ip[16], const uint8_t mac[MAC_BYTES],
+				       uint32_t peer)
+{
+	struct table_key key = tables_ip_key(vni, ip);
+	return tables_binding_set(t, TABLE_KIND_NEIGHBOUR, generation, key, mac, peer);
+}
+
+static inline int tables_member_set(struct tables *t, uint32_t generation, uint32_t vni,
+				    uint32_t id)
+{
+	return tables_binding_set(t, TABLE_KIND_FLOOD, generation, tables_mac_key(vni, id), NULL,
+				  id);
+}
+
+static inline void tables_fdb_delete(struct tables *t, uint32_t vni, const uint8_t mac[MAC_BYTES])
+{
+	tables_binding_delete(t, TABLE_KIND_FDB, tables_mac_key(vni, load_be48(mac)));
+}
+
+static inline void tables_neighbour_delete(struct tables *t, uint32_t vni, const uint8_t ip[16])
+{
+	tables_binding_delete(t, TABLE_KIND_NEIGHBOUR, tables_ip_key(vni, ip));
+}
+
+static inline void tables_member_delete(struct tables *t, uint32_t vni, uint32_t id)
+{
+	tables_binding_delete(t, TABLE_KIND_FLOOD, tables_mac_key(vni, id));
+}

@@ -5,14 +5,14 @@
  * As the owner this process needs no capability to attach. Each worker gets a queue. Offloads are
  * probed downwards: what the kernel refuses is left out. Control thread only.
  */
-#ifndef LOOM_TAP_H
-#define LOOM_TAP_H
+#pragma once
 
 #include "tables.h"
 
 #define TAP_DEVICE_PATH "/dev/net/tun"
 
-/* The one path that the sandbox lets be opened; passed by this address (sandbox.c). */
+/* The one path that the sandbox lets be opened; passed by this address (sandbox.c).
+ */
 extern const char tap_device_path[];
 
 /* Opens `port->queues` queues of the device `port->name`. Returns 0 or negative errno, and then
@@ -21,5 +21,3 @@ int tap_attach(struct port *port);
 
 /* Closes the queues. */
 void tap_detach(struct port *port);
-
-#endif

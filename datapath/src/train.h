@@ -6,8 +6,7 @@
  * complete frame whose transport checksum holds the pseudo-header sum. Pure functions; a plan
  * points into the caller's frame and lives as long as that.
  */
-#ifndef LOOM_TRAIN_H
-#define LOOM_TRAIN_H
+#pragma once
 
 #include <linux/virtio_net.h>
 
@@ -53,5 +52,3 @@ static inline size_t train_frame_bytes(const struct train *train, size_t segment
 
 /* Writes the frame of one segment to `out`, which has room for train_frame_bytes. */
 void train_write(const struct train *train, size_t segment, uint8_t *out);
-
-#endif

@@ -20,65 +20,19 @@ struct outgoing {
 };
 
 static void close_aggregate(struct transmit *transmit);
-static void send_multicast(struct transmit *transmit, struct network *network, struct port *port,
-			   const struct outgoing *frame);
-static void send_to_peer(struct transmit *transmit, struct network *network, struct peer *peer,
+static void send_multicast(struct transmit *transmit, const struct outgoing *frame);
+static void send_to_peer(struct transmit *transmit, struct peer *peer,
 			 const struct outgoing *frame);
-static bool prepare(struct transmit *transmit, struct network *network, struct port *port,
-		    size_t length, struct outgoing *frame, struct train *train);
 
-static struct scope scope_of(const struct transmit *transmit, const struct network *network,
-			     const struct peer *peer)
+static struct scope scope_of(const struct transmit *transmit, const struct peer *peer)
 {
-	return (struct scope){ .total = &transmit->tables->total[transmit->worker],
-			       .network = &network->counters[transmit->worker],
-			       .peer = peer == NULL ? NULL : &peer->counters[transmit->worker] };
+	return tables_scope(transmit->tables, transmit->worker, transmit->network, peer);
 }
 
-static void drop(const struct transmit *transmit, const struct network *network,
-		 const struct peer *peer, enum drop_reason reason)
+static void drop(const struct transmit *transmit, const struct peer *peer, enum drop_reason reason)
 {
-	const struct scope scope = scope_of(transmit, network, peer);
+	const struct scope scope = scope_of(transmit, peer);
 	counters_drop(&scope, reason);
-}
-
-static void handle_frame(struct transmit *transmit, struct network *network, struct port *port,
-			 size_t length)
-{
-	struct outgoing frame;
-	struct train train;
-	if (!prepare(transmit, network, port, length, &frame, &train))
-		return;
-	if (frame_is_multicast(frame.bytes)) {
-		send_multicast(transmit, network, port, &frame);
-		return;
-	}
-	const struct binding *entry =
-		tables_find_fdb(transmit->tables, network->vni, load_be48(frame.bytes));
-	if (entry == NULL)
-		drop(transmit, network, NULL, DROP_UNICAST_UNKNOWN);
-	else
-		send_to_peer(transmit, network, entry->peer, &frame);
-}
-
-bool transmit_port(struct transmit *transmit, struct network *network, struct port *port)
-{
-	bool present = true;
-	for (unsigned i = 0; i < TAP_FRAMES_PER_TURN; i++) {
-		ssize_t got = read(port->descriptors[transmit->worker], transmit->frame,
-				   sizeof(transmit->frame));
-		if (got < 0) {
-			present = errno == EAGAIN || errno == EINTR;
-			break;
-		}
-		if ((size_t)got < VNET_BYTES + ETHERNET_BYTES)
-			drop(transmit, network, NULL, DROP_FRAME_TOO_SHORT);
-		else
-			handle_frame(transmit, network, port, (size_t)got - VNET_BYTES);
-	}
-	close_aggregate(transmit);
-	outbox_flush(&transmit->outbox);
-	return present;
 }
 
 /* Reads what the vnet header says of a single frame's checksum; completes one whose start does not
@@ -101,11 +55,11 @@ static bool prepare_checksum(const struct virtio_net_hdr *hdr, struct outgoing *
 }
 
 /* Checks the frame in the buffer and describes it. False: it was dropped and counted. */
-static bool prepare(struct transmit *transmit, struct network *network, struct port *port,
-		    size_t length, struct outgoing *frame, struct train *train)
+static bool prepare(struct transmit *transmit, size_t length, struct outgoing *frame,
+		    struct train *train)
 {
 	struct virtio_net_hdr hdr;
-	size_t mtu = atomic_load_explicit(&port->mtu, memory_order_relaxed);
+	size_t mtu = atomic_load_explicit(&transmit->port->mtu, memory_order_relaxed);
 	size_t longest = length;
 	size_t link_bytes = ETHERNET_BYTES;
 	memcpy(&hdr, transmit->frame, sizeof(hdr));
@@ -115,7 +69,7 @@ static bool prepare(struct transmit *transmit, struct network *network, struct p
 							  ETHERNET_BYTES + mtu };
 	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		if (!train_plan(train, frame->bytes, length, &hdr)) {
-			drop(transmit, network, NULL, DROP_FRAME_UNSPLITTABLE);
+			drop(transmit, NULL, DROP_FRAME_UNSPLITTABLE);
 			return false;
 		}
 		frame->train = train;
@@ -124,7 +78,7 @@ static bool prepare(struct transmit *transmit, struct network *network, struct p
 		longest = train_frame_bytes(train, 0);
 		link_bytes = frame_link_bytes(&train->layout);
 	} else if (!prepare_checksum(&hdr, frame)) {
-		drop(transmit, network, NULL, DROP_FRAME_UNSPLITTABLE);
+		drop(transmit, NULL, DROP_FRAME_UNSPLITTABLE);
 		return false;
 	} else if (length > ETHERNET_BYTES + mtu) {
 		struct frame_layout layout;
@@ -132,26 +86,67 @@ static bool prepare(struct transmit *transmit, struct network *network, struct p
 		link_bytes = frame_link_bytes(&layout);
 	}
 	if (longest > link_bytes + mtu) {
-		drop(transmit, network, NULL, DROP_FRAME_TOO_LONG);
+		drop(transmit, NULL, DROP_FRAME_TOO_LONG);
 		return false;
 	}
 	return true;
 }
 
-static void answer_port(struct transmit *transmit, struct network *network, struct port *port,
-			const uint8_t *answer, size_t length)
+static void handle_frame(struct transmit *transmit, size_t length)
+{
+	struct outgoing frame;
+	struct train train;
+	if (!prepare(transmit, length, &frame, &train))
+		return;
+	if (frame_is_multicast(frame.bytes)) {
+		send_multicast(transmit, &frame);
+		return;
+	}
+	uint32_t vni = transmit->network->vni;
+	const struct binding *entry =
+		tables_find_fdb(transmit->tables, vni, load_be48(frame.bytes));
+	if (entry == NULL)
+		drop(transmit, NULL, DROP_UNICAST_UNKNOWN);
+	else
+		send_to_peer(transmit, entry->peer, &frame);
+}
+
+bool transmit_port(struct transmit *transmit, struct network *network, struct port *port)
+{
+	bool present = true;
+	transmit->network = network;
+	transmit->port = port;
+	for (unsigned i = 0; i < TAP_FRAMES_PER_TURN; i++) {
+		ssize_t got = read(port->descriptors[transmit->worker], transmit->frame,
+				   sizeof(transmit->frame));
+		if (got < 0) {
+			present = errno == EAGAIN || errno == EINTR;
+			break;
+		}
+		if ((size_t)got < VNET_BYTES + ETHERNET_BYTES)
+			drop(transmit, NULL, DROP_FRAME_TOO_SHORT);
+		else
+			handle_frame(transmit, (size_t)got - VNET_BYTES);
+	}
+	close_aggregate(transmit);
+	outbox_flush(&transmit->outbox);
+	return present;
+}
+
+static void answer_port(struct transmit *transmit, const uint8_t *answer, size_t length)
 {
 	uint8_t out[VNET_BYTES + NEIGHBOUR_ANSWER_BYTES_MAX] = { 0 };
-	const struct scope scope = scope_of(transmit, network, NULL);
+	const struct scope scope = scope_of(transmit, NULL);
 	memcpy(out + VNET_BYTES, answer, length);
-	ssize_t wrote = write(port->descriptors[transmit->worker], out, VNET_BYTES + length);
+	ssize_t wrote =
+		write(transmit->port->descriptors[transmit->worker], out, VNET_BYTES + length);
 	counters_scope_add(
 		&scope, wrote < 0 ? COUNTER_DROPS + DROP_PORT_FULL : COUNTER_ANSWERED_LOCALLY, 1);
 }
 
-static void send_multicast(struct transmit *transmit, struct network *network, struct port *port,
-			   const struct outgoing *frame)
+static void send_multicast(struct transmit *transmit, const struct outgoing *frame)
 {
+	const struct network *network = transmit->network;
 	uint8_t answer[NEIGHBOUR_ANSWER_BYTES_MAX];
 	size_t answer_length = 0;
 	struct frame_layout layout;
@@ -159,17 +154,17 @@ static void send_multicast(struct transmit *transmit, struct network *network, s
 	switch (neighbour_answer(transmit->tables, network->vni, frame->bytes, frame->length,
 				 &layout, answer, &answer_length)) {
 	case NEIGHBOUR_ANSWERED:
-		answer_port(transmit, network, port, answer, answer_length);
+		answer_port(transmit, answer, answer_length);
 		return;
 	case NEIGHBOUR_UNKNOWN:
-		drop(transmit, network, NULL, DROP_NEIGHBOUR_UNKNOWN);
+		drop(transmit, NULL, DROP_NEIGHBOUR_UNKNOWN);
 		return;
 	case NEIGHBOUR_NO_REQUEST:
 		break;
 	}
 	struct binding *member = atomic_load_explicit(&network->members, memory_order_acquire);
 	while (member != NULL) {
-		send_to_peer(transmit, network, member->peer, frame);
+		send_to_peer(transmit, member->peer, frame);
 		member = atomic_load_explicit(&member->next_member, memory_order_acquire);
 	}
 }
@@ -201,28 +196,26 @@ static bool take_counters(struct transmit *transmit, struct session *session, ui
 }
 
 /* Session and endpoint of a peer. False: the frame was dropped and counted. */
-static bool find_target(struct transmit *transmit, struct network *network, struct peer *peer,
-			struct session **session, const struct endpoint **endpoint)
+static bool find_target(struct transmit *transmit, struct peer *peer, struct session **session,
+			const struct endpoint **endpoint)
 {
 	*session = atomic_load_explicit(&peer->active, memory_order_acquire);
 	*endpoint = atomic_load_explicit(&peer->endpoint, memory_order_acquire);
 	if (*session == NULL || transmit->now_ms >= (*session)->expires_at_ms) {
-		drop(transmit, network, peer,
-		     *session == NULL ? DROP_SESSION_MISSING : DROP_SESSION_SPENT);
+		drop(transmit, peer, *session == NULL ? DROP_SESSION_MISSING : DROP_SESSION_SPENT);
 		report_need(transmit, peer);
 		return false;
 	}
 	if (*endpoint == NULL) {
-		drop(transmit, network, peer, DROP_ENDPOINT_MISSING);
+		drop(transmit, peer, DROP_ENDPOINT_MISSING);
 		return false;
 	}
 	return true;
 }
 
-static void note_sent(struct transmit *transmit, const struct scope *scope, struct peer *peer,
-		      uint64_t frames, uint64_t bytes, uint64_t datagrams)
+static void note_sent(const struct scope *scope, struct peer *peer, uint64_t frames, uint64_t bytes,
+		      uint64_t datagrams)
 {
-	(void)transmit;
 	counters_scope_add(scope, COUNTER_SENT_FRAMES, frames);
 	counters_scope_add(scope, COUNTER_SENT_BYTES, bytes);
 	counters_scope_add(scope, COUNTER_SENT_DATAGRAMS, datagrams);
@@ -240,16 +233,15 @@ static bool seal(const struct transmit *transmit, struct session *session, uint8
 			 datagram + BODY_OFFSET, bytes - BODY_OFFSET, datagram + bytes);
 }
 
-static void send_train(struct transmit *transmit, struct network *network, struct peer *peer,
-		       const struct outgoing *frame)
+static void send_train(struct transmit *transmit, struct peer *peer, const struct outgoing *frame)
 {
 	const struct train *train = frame->train;
-	const struct scope scope = scope_of(transmit, network, peer);
+	const struct scope scope = scope_of(transmit, peer);
 	struct session *session;
 	const struct endpoint *endpoint;
 	uint64_t sequence;
 	close_aggregate(transmit);
-	if (!find_target(transmit, network, peer, &session, &endpoint))
+	if (!find_target(transmit, peer, &session, &endpoint))
 		return;
 	if (!take_counters(transmit, session, train->segments, &sequence)) {
 		counters_drop(&scope, DROP_SESSION_SPENT);
@@ -264,7 +256,7 @@ static void send_train(struct transmit *transmit, struct network *network, struc
 							 : DATA_FLAG_TRAIN;
 		wire_data_header(datagram, flags, (uint16_t)i, session->remote_id,
 				 session_counter(transmit->worker, sequence + i));
-		wire_body_header(datagram + BODY_OFFSET, BODY_FRAMES, network->vni);
+		wire_body_header(datagram + BODY_OFFSET, BODY_FRAMES, transmit->network->vni);
 		wire_entry_header(datagram + ENTRIES_OFFSET, length, frame->checksum_start,
 				  frame->checksum_offset);
 		train_write(train, i, datagram + ENTRIES_OFFSET + ENTRY_HEADER_BYTES);
@@ -273,16 +265,16 @@ static void send_train(struct transmit *transmit, struct network *network, struc
 		else
 			counters_drop(&scope, DROP_SEND_FAILED);
 	}
-	note_sent(transmit, &scope, peer, train->segments,
+	note_sent(&scope, peer, train->segments,
 		  train->payload_bytes + train->segments * train->header_bytes, train->segments);
 }
 
 static void close_aggregate(struct transmit *transmit)
 {
 	struct aggregate *open = &transmit->aggregate;
-	if (open->network == NULL)
+	if (open->peer == NULL)
 		return;
-	const struct scope scope = scope_of(transmit, open->network, open->peer);
+	const struct scope scope = scope_of(transmit, open->peer);
 	uint64_t sequence;
 	if (!take_counters(transmit, open->session, 1, &sequence)) {
 		counters_scope_add(&scope, COUNTER_DROPS + DROP_SESSION_SPENT, open->frames);
@@ -293,49 +285,42 @@ static void close_aggregate(struct transmit *transmit)
 		if (seal(transmit, open->session, open->datagram, open->bytes)) {
 			outbox_commit(&transmit->outbox, open->bytes + TAG_BYTES, open->endpoint,
 				      &scope);
-			note_sent(transmit, &scope, open->peer, open->frames, open->frame_bytes, 1);
+			note_sent(&scope, open->peer, open->frames, open->frame_bytes, 1);
 		} else {
 			counters_scope_add(&scope, COUNTER_DROPS + DROP_SEND_FAILED, open->frames);
 		}
 	}
-	open->network = NULL;
+	open->peer = NULL;
 }
 
-static bool open_aggregate(struct transmit *transmit, struct network *network, struct peer *peer,
-			   size_t bytes_max)
+static bool open_aggregate(struct transmit *transmit, struct peer *peer, size_t bytes_max)
 {
 	struct aggregate *open = &transmit->aggregate;
-	if (!find_target(transmit, network, peer, &open->session, &open->endpoint))
+	*open = (struct aggregate){ .bytes = ENTRIES_OFFSET, .bytes_max = bytes_max };
+	if (!find_target(transmit, peer, &open->session, &open->endpoint))
 		return false;
-	open->network = network;
 	open->peer = peer;
 	open->datagram = outbox_room(&transmit->outbox, bytes_max + TAG_BYTES);
-	open->bytes = ENTRIES_OFFSET;
-	open->bytes_max = bytes_max;
-	open->frames = 0;
-	open->frame_bytes = 0;
-	wire_body_header(open->datagram + BODY_OFFSET, BODY_FRAMES, network->vni);
+	wire_body_header(open->datagram + BODY_OFFSET, BODY_FRAMES, transmit->network->vni);
 	return true;
 }
 
-static void send_to_peer(struct transmit *transmit, struct network *network, struct peer *peer,
-			 const struct outgoing *frame)
+static void send_to_peer(struct transmit *transmit, struct peer *peer, const struct outgoing *frame)
 {
 	if (frame->train != NULL) {
-		send_train(transmit, network, peer, frame);
+		send_train(transmit, peer, frame);
 		return;
 	}
 	struct aggregate *open = &transmit->aggregate;
 	size_t entry_bytes = ENTRY_HEADER_BYTES + frame->length;
-	if (open->network != NULL && (open->network != network || open->peer != peer ||
-				      open->bytes + entry_bytes > open->bytes_max))
+	if (open->peer != peer || open->bytes + entry_bytes > open->bytes_max)
 		close_aggregate(transmit);
-	if (open->network == NULL) {
+	if (open->peer == NULL) {
 		/* A tagged frame may be longer than an untagged one of the same MTU. */
 		size_t least = ENTRIES_OFFSET + entry_bytes;
 		size_t bytes_max =
 			frame->datagram_bytes_max < least ? least : frame->datagram_bytes_max;
-		if (!open_aggregate(transmit, network, peer, bytes_max))
+		if (!open_aggregate(transmit, peer, bytes_max))
 			return;
 	}
 	uint8_t *entry = open->datagram + open->bytes;

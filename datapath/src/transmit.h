@@ -8,8 +8,7 @@
  *
  * Ownership and threads: one worker owns a transmit; it reads the tables while online.
  */
-#ifndef LOOM_TRANSMIT_H
-#define LOOM_TRANSMIT_H
+#pragma once
 
 #include "events.h"
 #include "outbox.h"
@@ -17,8 +16,7 @@
 
 /* The datagram that is being filled with frames. */
 struct aggregate {
-	struct network *network; /* NULL: none is open */
-	struct peer *peer;
+	struct peer *peer; /* NULL: none is open */
 	struct session *session;
 	const struct endpoint *endpoint;
 	uint8_t *datagram;
@@ -33,6 +31,8 @@ struct transmit {
 	struct events *events;
 	unsigned worker; /* lane, queue, user of sealing keys, counter slot */
 	uint64_t now_ms;
+	struct network *network; /* of this turn */
+	struct port *port;
 	struct aggregate aggregate;
 	struct outbox outbox;
 	uint8_t frame[VNET_BYTES + FRAME_BYTES_MAX + 64];
@@ -47,5 +47,3 @@ bool transmit_port(struct transmit *transmit, struct network *network, struct po
  */
 int transmit_seal_control(struct peer *peer, unsigned user, uint64_t now_ms, const uint8_t *bytes,
 			  size_t length, uint8_t *datagram, size_t *datagram_bytes);
-
-#endif

@@ -10,35 +10,26 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
 union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 };
 
-static bool parse_v6(union address *out, const char *text, uint16_t port)
+/* Reads an address of a family; IPv4 is mapped into IPv6. NULL is any. */
+static bool parse(union address *out, int family, const char *text, uint16_t port)
 {
-	char mapped[INET6_ADDRSTRLEN + 8] = "::";
+	char mapped[INET6_ADDRSTRLEN + 8];
 	memset(out, 0, sizeof(*out));
-	out->v6.sin6_family = AF_INET6;
-	out->v6.sin6_port = htons(port);
-	if (text != NULL && snprintf(mapped, sizeof(mapped), "%s%s",
-				     strchr(text, ':') == NULL ? "::ffff:" : "",
-				     text) >= (int)sizeof(mapped))
-		return false;
-	return inet_pton(AF_INET6, mapped, &out->v6.sin6_addr) == 1;
-}
-
-static bool parse_v4(union address *out, const char *text, uint16_t port)
-{
-	memset(out, 0, sizeof(*out));
-	out->v4.sin_family = AF_INET;
-	out->v4.sin_port = htons(port);
-	return text == NULL || inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
+	out->any.sa_family = (sa_family_t)family;
+	out->v6.sin6_port = htons(port); /* at the same place in both */
+	if (text == NULL)
+		return true;
+	if (family == AF_INET)
+		return inet_pton(AF_INET, text, &out->v4.sin_addr) == 1;
+	const char *prefix = strchr(text, ':') == NULL ? "::ffff:" : "";
+	int length = snprintf(mapped, sizeof(mapped), "%s%s", prefix, text);
+	return length < (int)sizeof(mapped) && inet_pton(AF_INET6, mapped, &out->v6.sin6_addr) == 1;
 }
 
 static int bind_socket(const union address *address, bool shares_port)
@@ -84,13 +75,12 @@ int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, u
 {
 	union address local;
 	memset(sockets, 0, sizeof(*sockets));
-	if (!parse_v6(&local, address, port))
+	if (!parse(&local, AF_INET6, address, port))
 		return -EINVAL;
-	/* Bound alone first: with SO_REUSEPORT the bind would succeed beside another process of
-	 * this user. */
+	/* Alone first: with SO_REUSEPORT it would succeed beside another process of this user. */
 	int probe = bind_socket(&local, false);
 	if (probe == -EAFNOSUPPORT || (probe == -EADDRNOTAVAIL && address == NULL)) {
-		if (!parse_v4(&local, address, port))
+		if (!parse(&local, AF_INET, address, port))
 			return -EINVAL;
 		probe = bind_socket(&local, false);
 	}

@@ -4,8 +4,7 @@
  *
  * Dual-stack where IPv6 exists, else IPv4. Opened at start, before privileges are dropped.
  */
-#ifndef LOOM_UDP_H
-#define LOOM_UDP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,5 +21,3 @@ struct udp_sockets {
 /* `address` may be NULL for all. Returns 0 or negative errno; -EADDRINUSE when any other process
  * holds the port. */
 int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, uint16_t port);
-
-#endif

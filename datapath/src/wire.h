@@ -1,8 +1,7 @@
 /*
- * The datagram between hosts, docs/protocol.md section 1, as packed structs. Pure layout; no state.
+ * The datagram between hosts, docs/protocol.md section 1. Pure layout; no state.
  */
-#ifndef LOOM_WIRE_H
-#define LOOM_WIRE_H
+#pragma once
 
 #include "bytes.h"
 
@@ -37,31 +36,12 @@ enum body_kind {
 #define RESPONSE_BYTES_MIN 124u
 #define COOKIE_BYTES 52u
 
-struct data_header {
-	uint8_t kind;
-	uint8_t flags;
-	be16_t index;
-	be32_t receiver;
-	be64_t counter;
-} __attribute__((packed));
-_Static_assert(sizeof(struct data_header) == 16, "data_header");
-
-struct body_header {
-	uint8_t kind;
-	uint8_t vni[3];
-} __attribute__((packed));
-_Static_assert(sizeof(struct body_header) == 4, "body_header");
-
-struct entry_header {
-	be16_t length;
-	uint8_t checksum_start;
-	uint8_t checksum_offset;
-} __attribute__((packed));
-_Static_assert(sizeof(struct entry_header) == 4, "entry_header");
-
-#define DATA_HEADER_BYTES sizeof(struct data_header)
-#define BODY_HEADER_BYTES sizeof(struct body_header)
-#define ENTRY_HEADER_BYTES sizeof(struct entry_header)
+/* Kind, flags, train index (2), receiver session id (4), counter (8). */
+#define DATA_HEADER_BYTES 16u
+/* Kind, VNI (3). */
+#define BODY_HEADER_BYTES 4u
+/* Length (2), checksum start, checksum offset. */
+#define ENTRY_HEADER_BYTES 4u
 
 /* Four zero bytes and the counter. */
 static inline void wire_nonce(uint8_t nonce[NONCE_BYTES], uint64_t counter)
@@ -92,5 +72,3 @@ static inline void wire_entry_header(uint8_t *at, size_t length, uint8_t start, 
 	at[2] = start;
 	at[3] = offset;
 }
-
-#endif

@@ -47,31 +47,25 @@ static void handle_port(struct worker *worker, uint32_t vni)
 	}
 }
 
-static void handle_events(struct worker *worker, const struct epoll_event *events, int count)
-{
-	uint64_t now_us = clock_now_us();
-	worker->transmit->now_ms = now_us / 1000;
-	receive_begin(worker->receive, now_us);
-	for (int i = 0; i < count; i++) {
-		enum watch_kind kind = (enum watch_kind)(events[i].data.u64 >> 32);
-		if (kind == WATCH_SOCKET)
-			receive_turn(worker->receive);
-		else if (kind == WATCH_PORT)
-			handle_port(worker, (uint32_t)events[i].data.u64);
-	}
-}
-
 static void *run(void *context)
 {
 	struct worker *worker = context;
 	struct epoll_event events[EVENTS_PER_WAIT];
 	for (;;) {
 		int count = epoll_wait(worker->epoll, events, EVENTS_PER_WAIT, -1);
-		for (int i = 0; i < count; i++)
-			if (events[i].data.u64 >> 32 == WATCH_STOP)
-				return NULL;
+		uint64_t now_us = clock_now_us();
 		reclaim_online(worker->index);
-		handle_events(worker, events, count);
+		worker->transmit->now_ms = now_us / 1000;
+		receive_begin(worker->receive, now_us);
+		for (int i = 0; i < count; i++) {
+			enum watch_kind kind = (enum watch_kind)(events[i].data.u64 >> 32);
+			if (kind == WATCH_STOP)
+				return NULL;
+			if (kind == WATCH_SOCKET)
+				receive_turn(worker->receive);
+			else
+				handle_port(worker, (uint32_t)events[i].data.u64);
+		}
 		reclaim_offline(worker->index);
 	}
 }

@@ -10,8 +10,7 @@
  * Threads: workers_start, workers_stop, workers_watch_port and workers_unwatch_port by the control
  * thread.
  */
-#ifndef LOOM_WORKER_H
-#define LOOM_WORKER_H
+#pragma once
 
 #include <pthread.h>
 
@@ -49,5 +48,3 @@ int workers_watch_port(struct workers *workers, const struct port *port);
 
 /* Takes them out; called before the port is retired. */
 void workers_unwatch_port(struct workers *workers, const struct port *port);
-
-#endif

@@ -18,6 +18,7 @@ void test_punt(void);
 void test_events(void);
 void test_control(void);
 void test_path(void);
+void test_sandbox(void);
 
 bool test_check(bool condition, const char *file, int line, const char *text)
 {
@@ -136,6 +137,7 @@ int main(void)
 	test_events();
 	test_control();
 	test_path();
+	test_sandbox();
 	printf("%u passed, %u failed\n", test_passed, test_failed);
 	return test_failed == 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /**
  * The world that most tests in namespaces use: a controller, hosts and a stranger on one switch.
  *
- *      controller .10     alpha .11      beta .12      gamma .13      stranger .66
+ *      controller .10     alpha .11      beta .12   gamma .13, delta .14   stranger .66
  *          |                 |              |              |               |
  *   -------+-----------------+--------------+--------------+---------------+-------  switch
  *          198.51.100.0/24 (TEST-NET-2, RFC 5737), 2001:db8:51::/64 (RFC 3849)
@@ -14,6 +14,7 @@ import {
   startAgent,
   startController,
   waitFor,
+  type AgentOptions,
   type LabAgent,
   type LabController,
   type Namespace,
@@ -26,9 +27,10 @@ export const HOST_NUMBERS = {
   alpha: 11,
   beta: 12,
   gamma: 13,
+  delta: 14,
   stranger: 66,
 } as const;
-export type HostLabel = 'alpha' | 'beta' | 'gamma';
+export type HostLabel = 'alpha' | 'beta' | 'gamma' | 'delta';
 
 export type Underlay = 'ipv4' | 'ipv6' | 'both';
 
@@ -47,13 +49,19 @@ export const ipv4Of = (label: keyof typeof HOST_NUMBERS): string =>
 export const ipv6Of = (label: keyof typeof HOST_NUMBERS): string =>
   `2001:db8:51::${HOST_NUMBERS[label]}`;
 
+export interface ScenarioOptions {
+  /** Default: alpha and beta. */
+  readonly hosts?: readonly HostLabel[];
+  readonly underlay?: Underlay;
+  /** How every agent is started. */
+  readonly agent?: Pick<AgentOptions, 'datapathProgram' | 'workers' | 'env'>;
+}
+
 /** Builds the world and starts its controller and agents; nobody has joined anything. */
-export async function buildScenario(
-  options: { readonly hosts?: readonly HostLabel[]; readonly underlay?: Underlay } = {},
-): Promise<Scenario> {
+export async function buildScenario(options: ScenarioOptions = {}): Promise<Scenario> {
   const world = await createWorld();
   try {
-    return await buildIn(world, options.hosts ?? ['alpha', 'beta'], options.underlay ?? 'both');
+    return await buildIn(world, options);
   } catch (error) {
     await world.dispose();
     throw error;
@@ -62,8 +70,7 @@ export async function buildScenario(
 
 async function buildIn(
   world: World,
-  hosts: readonly HostLabel[],
-  underlay: Underlay,
+  { hosts = ['alpha', 'beta'], underlay = 'both', agent = {} }: ScenarioOptions,
 ): Promise<Scenario> {
   const switchNamespace = await world.addNamespace('switch');
   await world.addBridge(switchNamespace, 'br0');
@@ -86,7 +93,9 @@ async function buildIn(
     listen: `${host}:8443`,
   });
   const agents: Partial<Record<HostLabel, LabAgent>> = {};
-  for (const label of hosts) agents[label] = await startAgent(world, pick(namespaces, label));
+  for (const label of hosts) {
+    agents[label] = await startAgent(world, pick(namespaces, label), agent);
+  }
   return {
     world,
     underlay,
@@ -113,7 +122,7 @@ export interface Membership {
   readonly ipv6: string;
 }
 
-/** Creates a network and joins agents to it; resolves when all of them see each other up. */
+/** Creates a network and joins agents to it; resolves when the first one reaches all others. */
 export async function joinNetwork(
   scenario: Scenario,
   body: { readonly name: string; readonly ipv4?: string; readonly ipv6?: string },
@@ -125,11 +134,8 @@ export async function joinNetwork(
   for (const agent of agents) members.push(await joinWith(agent, token, network.name));
   await waitForMembers(agents, network.name);
   await waitForPeers(agents);
-  for (const from of members) {
-    for (const to of members) {
-      if (from !== to) await waitForPing(scenario.world, from, to);
-    }
-  }
+  const [first, ...others] = members;
+  for (const other of others) if (first) await waitForPing(scenario.world, first, other);
   return { network, members };
 }
 

@@ -44,7 +44,7 @@ export async function startProcess(options: ProcessOptions): Promise<ChildProces
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  const [line] = (await once(child.stdout, 'data')) as [Uint8Array]; // first output is the ready line
+  const [line] = (await once(child.stdout, 'data')) as [Uint8Array]; // the ready line
   if (!new TextDecoder().decode(line).startsWith('ready'))
     throw new Error('the data path did not get ready');
   return child;

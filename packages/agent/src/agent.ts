@@ -17,7 +17,7 @@ import { CONTROLLER_URLS_MAX, JOIN_READY_MS, RESYNC_TRIES_MAX } from './limits.t
 import { ControllerLink } from './link/controller-link.ts';
 import type { LinkMessage, LinkState } from './link/controller-link.ts';
 import { assertSameController, readJoinToken, requestJoin, suggestNodeName } from './link/join.ts';
-import { forgetNetwork, recordJoin, takeNetworkMessage } from './networks.ts';
+import { findRevisionsBack, forgetNetwork, recordJoin, takeNetworkMessage } from './networks.ts';
 import type { NetworkMessage } from './networks.ts';
 import { Pinger } from './ping.ts';
 import { withObserved } from './underlay/select-endpoints.ts';
@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly port: number;
   readonly datapathProgram: string;
   readonly workers: number | null;
+  /** Rekeys after this instead of the protocol's time; for tests. */
+  readonly rekeyAfterMs?: number | undefined;
 }
 
 /** A network that is up on this host. */
@@ -53,6 +55,8 @@ export class Agent {
   readonly port: number;
   readonly #log: Logger;
   readonly #resyncs = new Map<string, number>();
+  /** Why a network's state is not followed. */
+  readonly #problems = new Map<string, string>();
   #link: ControllerLink | undefined;
   #linkState: LinkState = { isConnected: false, url: null, error: null };
   #lastConnectedAt: string | null = null;
@@ -89,6 +93,7 @@ export class Agent {
       {
         directory,
         log,
+        rekeyAfterMs: options.rekeyAfterMs,
         onEndpointsChanged: () => {
           this.#announce();
           this.#link?.probe();
@@ -155,12 +160,12 @@ export class Agent {
     const { memberships } = this.directory;
     assertSameController(memberships.controller, token);
     await this.#assertInterfaceFree(wish.interface, token.networkName);
-    const reply = await requestJoin(this.directory.identity, {
+    const { reply, url } = await requestJoin(this.directory.identity, {
       token,
       name: wish.name,
       suggestedName: memberships.nodeName ?? suggestNodeName(),
     });
-    const urls = [...new Set([...token.urls, ...(memberships.controller?.urls ?? [])])].slice(
+    const urls = [...new Set([url, ...token.urls, ...(memberships.controller?.urls ?? [])])].slice(
       0,
       CONTROLLER_URLS_MAX,
     );
@@ -275,12 +280,18 @@ export class Agent {
         { error: messageOf(error) },
         'a message of the controller could not be stored',
       );
-      this.#link?.reopen('storing failed');
+      this.#link?.reopen(`what the controller sent could not be stored: ${messageOf(error)}`);
     }
+  }
+
+  /** Why the state of a network is not followed; null: it is. */
+  problemOf(networkId: string): string | null {
+    return this.#problems.get(networkId) ?? null;
   }
 
   #takeWelcome({ revisions, observedAddress }: Extract<LinkMessage, { type: 'welcome' }>): void {
     this.#resyncs.clear();
+    this.#compareRevisions(revisions);
     this.#observedAddress = observedAddress;
     this.#announce();
     const { memberships } = this.directory;
@@ -288,6 +299,17 @@ export class Agent {
     for (const networkId of leaving) this.#link?.send({ type: 'leave', networkId });
     if (leaving.length < memberships.leaving.length)
       this.directory.saveMemberships({ ...memberships, leaving });
+  }
+
+  #compareRevisions(revisions: Readonly<Record<string, number>>): void {
+    this.#problems.clear();
+    for (const { networkId, held, given } of findRevisionsBack(this.directory, revisions)) {
+      const problem =
+        `the controller is at revision ${given} and this host at ${held}: the controller's database was restored from an older backup; ` +
+        'changes are not taken until it is started once with --restored';
+      this.#problems.set(networkId, problem);
+      this.#log.error({ networkId }, problem);
+    }
   }
 
   /**
@@ -312,6 +334,7 @@ export class Agent {
     const { networkId } = outcome;
     if (outcome.kind === 'changed') {
       this.#resyncs.delete(networkId);
+      this.#problems.delete(networkId);
       this.#log.info(
         {
           networkId,
@@ -333,7 +356,8 @@ export class Agent {
   #resync(networkId: string): void {
     const tries = (this.#resyncs.get(networkId) ?? 0) + 1;
     this.#resyncs.set(networkId, tries);
-    if (tries > RESYNC_TRIES_MAX) this.#link?.reopen('state does not fit');
+    if (tries > RESYNC_TRIES_MAX)
+      this.#link?.reopen('the state that the controller sends does not fit its digest');
     else this.#link?.send({ type: 'resync', networkId });
   }
 

@@ -10,6 +10,9 @@ export interface CounterRow {
   readonly sentBytes: number;
   readonly receivedFrames: number;
   readonly receivedBytes: number;
+  readonly sentDatagrams: number;
+  /** Opened ones; counted for the whole and for peers. */
+  readonly receivedDatagrams: number;
   readonly answeredLocally: number;
   readonly drops: Readonly<Record<string, number>>;
 }
@@ -27,6 +30,8 @@ export const NO_COUNTS: CounterRow = {
   sentBytes: 0,
   receivedFrames: 0,
   receivedBytes: 0,
+  sentDatagrams: 0,
+  receivedDatagrams: 0,
   answeredLocally: 0,
   drops: {},
 };
@@ -45,6 +50,8 @@ export function readCounters(rows: readonly ControlMessage[]): Counters {
       sentBytes,
       receivedFrames,
       receivedBytes,
+      sentDatagrams,
+      receivedDatagrams,
       answeredLocally,
       drops,
     } = row.values;
@@ -53,6 +60,8 @@ export function readCounters(rows: readonly ControlMessage[]): Counters {
       sentBytes: Number(sentBytes),
       receivedFrames: Number(receivedFrames),
       receivedBytes: Number(receivedBytes),
+      sentDatagrams: Number(sentDatagrams),
+      receivedDatagrams: Number(receivedDatagrams),
       answeredLocally: Number(answeredLocally),
       drops: readDrops(drops),
     };

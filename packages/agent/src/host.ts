@@ -30,6 +30,7 @@ import { selectEndpoints } from './underlay/select-endpoints.ts';
 export interface HostDeps {
   readonly directory: StateDirectory;
   readonly log: Logger;
+  readonly rekeyAfterMs: number | undefined;
   /** The host's own endpoints are others than before. */
   readonly onEndpointsChanged: () => void;
   readonly onMeshEvent: (event: MeshEvent) => void;
@@ -59,6 +60,8 @@ export class Host {
   #interfaces: ReadonlyMap<string, ReconciledInterface> = new Map();
   #endpoints: readonly string[] = [];
   #hasLookedAtUnderlay = false;
+  /** What was left out by the last plan: passes are many, and each thing is told once. */
+  #toldSkips: ReadonlySet<string> = new Set();
   /** Attached, but not yet with the tables that are wanted. */
   #unprogrammed: AttachedDatapath | undefined;
   #earlyEvents: DatapathEvent[] = [];
@@ -99,6 +102,7 @@ export class Host {
         staticKeys: identity.staticKeys,
         startCount,
         lanes: hello.lanes,
+        rekeyAfterMs: this.#deps.rekeyAfterMs,
       },
       { random: (bytes) => Uint8Array.from(randomBytes(bytes)) },
     );
@@ -192,7 +196,10 @@ export class Host {
     const states = [...directory.networks.values()].map(({ state }) => state);
     const plan = planTables(directory.identity.nodeId, states, directory.peerIds);
     if (plan.peerIds !== directory.peerIds) directory.savePeerIds(plan.peerIds);
-    for (const skipped of plan.skipped) log.warn(skipped, 'member left out');
+    const skips = new Map(plan.skipped.map((skipped) => [JSON.stringify(skipped), skipped]));
+    for (const [key, skipped] of skips)
+      if (!this.#toldSkips.has(key)) log.warn(skipped, 'member left out');
+    this.#toldSkips = new Set(skips.keys());
     this.#plan = {
       ...plan,
       peers: withoutStolenKeys(plan.peers, directory.identity.staticKeys.publicKey, log),

@@ -79,6 +79,8 @@ export const CONTROLLER_URLS_MAX = 8;
 export const RESYNC_TRIES_MAX = 3;
 /** Longest wait for the controller's answer to a join. */
 export const JOIN_REQUEST_MS = 15_000;
+/** After this without an answer the next URL of a join token is tried beside the former ones. */
+export const JOIN_NEXT_URL_MS = 1_000;
 /** Longest wait for a joined network's first state and interface. */
 export const JOIN_READY_MS = 20_000;
 /** Body of a request to the local API: a join token and names. */
@@ -87,6 +89,15 @@ export const LOCAL_BODY_BYTES_MAX = 16_384;
 export const LOCAL_CONNECTIONS_MAX = 64;
 /** Longest wait for a request to arrive whole on the local API. */
 export const LOCAL_REQUEST_MS = 10_000;
+/**
+ * Handshake datagrams of one kind that wait: at 0.4 ms for one that is looked at, the last waits a
+ * tenth of a second. Peers repeat what is dropped.
+ */
+export const PUNT_QUEUE_MAX = 256;
+/** Handshake datagrams are looked at this long before other work has its turn. */
+export const PUNT_TURN_MS = 5;
+/** Connections open on the metrics endpoint: a collector or two, and a person who looks. */
+export const METRICS_CONNECTIONS_MAX = 16;
 /** Between two pings of one request. */
 export const PING_INTERVAL_MS = 200;
 /** Longest wait for the answer to one ping, over the mesh's own limit. */
@@ -98,5 +109,11 @@ export const EARLY_EVENTS_MAX = 1_024;
 /** A pass over interfaces and tables that failed is tried again after this, and twice as long. */
 export const RECONCILE_RETRY_MS_MIN = 1_000;
 export const RECONCILE_RETRY_MS_MAX = 30_000;
+/**
+ * Bounds of LOOM_REKEY_MS, the rekey time of tests: below, sessions would be evicted that datagrams
+ * on their way still need; above, protocol.md 3 forbids it.
+ */
+export const TEST_REKEY_MS_MIN = 1_000;
+export const TEST_REKEY_MS_MAX = 120_000;
 /** Longest ordered stop; after it the process exits all the same. */
 export const STOP_MS = 5_000;

@@ -17,12 +17,20 @@ test.each([
   [[], /--state DIR is missing/],
   [['--state', 'x', '--port', '0'], /--port takes a number from 1 to 65535, given "0"/],
   [['--state', 'x', '--workers', '17'], /--workers takes a number from 1 to 16/],
+  [['--state', 'x', '--metrics', '0.0.0.0:9101'], /0\.0\.0\.0 is no loopback address/],
+  [['--state', 'x', '--metrics', '9101'], /--metrics takes unix:PATH, .*given "9101"/],
   [['--bogus'], /--bogus/],
 ])('ends with status 2 and the usage for %j', (args, message) => {
   const { status, stderr } = run(args);
   expect(status).toBe(2);
   expect(stderr).toMatch(message);
   expect(stderr).toContain('usage: loom agent --state DIR');
+});
+
+test.each(['999', '120001', '1e4', ''])('refuses a rekey time of tests of %j', (text) => {
+  const { status, stderr } = run(inDirectory(), { LOOM_REKEY_MS: text });
+  expect(status).toBe(2);
+  expect(stderr).toContain(`LOOM_REKEY_MS takes 1000 to 120000, given "${text}"`);
 });
 
 test('says how to build a data path that is missing', () => {
@@ -71,6 +79,13 @@ function inDirectory(): string[] {
   ];
 }
 
-function run(args: string[]): { status: number | null; stderr: string } {
-  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', timeout: 20_000 });
+function run(
+  args: string[],
+  env: Readonly<Record<string, string>> = {},
+): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, [MAIN, ...args], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    env: { ...process.env, ...env },
+  });
 }

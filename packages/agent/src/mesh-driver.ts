@@ -4,10 +4,18 @@
  * comes back through here; failures are counted and told.
  */
 import { UNKNOWN_ENDPOINT } from '@etherloom/core';
-import type { Endpoint, Mesh, MeshAction, MeshEvent, PeerStatus } from '@etherloom/core';
+import type {
+  Endpoint,
+  Mesh,
+  MeshAction,
+  MeshEvent,
+  PeerStatus,
+  RefusalReason,
+} from '@etherloom/core';
 import { monotonicMs } from './clock.ts';
 import type { DatapathClient, DatapathEvent } from './datapath/client.ts';
 import { assertNever } from './assert-never.ts';
+import { PUNT_REFUSAL, PuntQueue } from './punt-queue.ts';
 
 /** Longest timer that node takes. */
 const TIMER_MS_MAX = 0x7fff_ffff;
@@ -29,6 +37,11 @@ export class MeshDriver {
   readonly #endpoints = new Map<number, Endpoint>();
   #timer: NodeJS.Timeout | undefined;
   #arming: NodeJS.Immediate | undefined;
+  readonly #queue = new PuntQueue<DatapathEvent>((event) =>
+    this.run((mesh, now) => feed(mesh, event, now)),
+  );
+  readonly #punts = { handshake: 0, control: 0 };
+  #refusedPunts = 0;
   #isStopped = false;
 
   constructor(mesh: Mesh, deps: MeshDriverDeps) {
@@ -68,13 +81,31 @@ export class MeshDriver {
     return this.#mesh.status(monotonicMs());
   }
 
+  /** Refused messages by reason. */
+  refusals(): ReadonlyMap<RefusalReason | typeof PUNT_REFUSAL, number> {
+    const all = new Map<RefusalReason | typeof PUNT_REFUSAL, number>(this.#mesh.refusals());
+    return all.set(PUNT_REFUSAL, this.#refusedPunts);
+  }
+
+  /** Datagrams that the data path handed over, by kind. */
+  get punts(): Readonly<Record<'handshake' | 'control', number>> {
+    return this.#punts;
+  }
+
   /** Feeds an event of the data path. */
   handle(event: DatapathEvent): void {
+    if (event.name === 'datagramReceived') {
+      this.#punts.handshake++;
+      if (!this.#queue.push(event.values.bytes[0] ?? 0, event)) this.#refusedPunts++;
+      return;
+    }
+    if (event.name === 'controlReceived') this.#punts.control++;
     this.run((mesh, now) => feed(mesh, event, now));
   }
 
   stop(): void {
     this.#isStopped = true;
+    this.#queue.clear();
     clearTimeout(this.#timer);
   }
 

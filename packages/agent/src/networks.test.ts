@@ -5,7 +5,7 @@ import type { Delta, Member, NetworkState } from '@etherloom/api';
 import { networkDigest } from '@etherloom/core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StateDirectory } from './disk/state-directory.ts';
-import { forgetNetwork, recordJoin, takeNetworkMessage } from './networks.ts';
+import { findRevisionsBack, forgetNetwork, recordJoin, takeNetworkMessage } from './networks.ts';
 
 const ID = 'net_00000000000000000001';
 let parent = '';
@@ -58,6 +58,14 @@ test('refuses a snapshot that is older than what it has', () => {
   takeNetworkMessage(directory, snapshot(5));
   expect(takeNetworkMessage(directory, snapshot(4))).toMatchObject({ kind: 'ignored' });
   expect(directory.networks.get(ID)?.state.revision).toBe(5);
+});
+
+test('notices a controller that went back, and no other', () => {
+  join1();
+  takeNetworkMessage(directory, snapshot(5));
+  expect(findRevisionsBack(directory, { [ID]: 4 })).toEqual([{ networkId: ID, held: 5, given: 4 }]);
+  for (const revisions of [{}, { [ID]: 5 }, { [ID]: 6 }])
+    expect(findRevisionsBack(directory, revisions)).toEqual([]);
 });
 
 test('forgets a network that it is removed from, also on disk', () => {

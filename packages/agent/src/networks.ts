@@ -27,6 +27,28 @@ export function forgetNetwork(directory: StateDirectory, networkId: string): voi
   directory.deleteNetwork(networkId);
 }
 
+/** A network of which the controller holds an older revision than this host. */
+export interface RevisionBack {
+  readonly networkId: string;
+  readonly held: number;
+  readonly given: number;
+}
+
+/**
+ * Networks whose revision the controller has taken back, which only a restored database does:
+ * nothing older is taken from it, as that could bring removed members back.
+ */
+export function findRevisionsBack(
+  directory: StateDirectory,
+  revisions: Readonly<Record<string, number>>,
+): RevisionBack[] {
+  return [...directory.networks].flatMap(([networkId, { state }]) => {
+    const given = revisions[networkId];
+    const held = state.revision;
+    return given === undefined || given >= held ? [] : [{ networkId, held, given }];
+  });
+}
+
 /** Verifies and stores one message. */
 export function takeNetworkMessage(
   directory: StateDirectory,

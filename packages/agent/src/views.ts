@@ -13,10 +13,10 @@ import { AgentError } from './errors.ts';
 
 const NO_COUNTERS: Counters = { total: NO_COUNTS, networks: new Map(), peers: new Map() };
 
-/** agentStatusSchema. */
-export async function viewStatus(agent: Agent): Promise<AgentStatus> {
+/** agentStatusSchema; without counters while no data path answers. */
+export function viewStatus(agent: Agent, given: Counters | undefined): AgentStatus {
   const { directory, host, link } = agent;
-  const counters = await readAllCounters(agent);
+  const counters = given ?? NO_COUNTERS;
   const peers = host.driver.status();
   const hasJoined = directory.memberships.controller !== null;
   const attached = host.keeper.attached;
@@ -41,14 +41,19 @@ export async function viewStatus(agent: Agent): Promise<AgentStatus> {
       ),
     },
     networks: viewNetworks(agent, counters),
-    peers: { total: peers.length, up: peers.filter((peer) => peer.state === 'up').length },
-    drops: counters.total.drops,
+    peers: {
+      total: peers.length,
+      up: peers.filter((peer) => peer.state === 'up').length,
+      sessions: peers.reduce((sum, peer) => sum + peer.sessionCount, 0),
+    },
+    totals: trafficOf(counters.total),
+    drops: { ...counters.total.drops },
+    refusals: Object.fromEntries([...host.driver.refusals()].filter(([, count]) => count > 0)),
   };
 }
 
 /** Rows of peerRowSchema, by name. */
-export async function viewPeers(agent: Agent): Promise<PeerRow[]> {
-  const counters = await readAllCounters(agent);
+export function viewPeers(agent: Agent, counters: Counters | undefined): PeerRow[] {
   const known = membersByNode(agent);
   return agent.host.driver
     .status()
@@ -56,7 +61,7 @@ export async function viewPeers(agent: Agent): Promise<PeerRow[]> {
       peerRow(
         status,
         known.get(hexOf(status.nodeId)),
-        counters.peers.get(status.peer) ?? NO_COUNTS,
+        counters?.peers.get(status.peer) ?? NO_COUNTS,
       ),
     )
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
@@ -104,13 +109,14 @@ export function findPeer(agent: Agent, node: string): { peer: number; name: stri
   );
 }
 
-async function readAllCounters(agent: Agent): Promise<Counters> {
+/** What the data path counts; undefined while none answers. */
+export async function readAllCounters(agent: Agent): Promise<Counters | undefined> {
   const client = agent.host.keeper.attached?.client;
-  if (client === undefined) return NO_COUNTERS;
+  if (client === undefined) return undefined;
   try {
     return readCounters(await client.request('counters', {}));
   } catch (error) {
-    if (error instanceof AgentError && error.code === 'datapath_closed') return NO_COUNTERS;
+    if (error instanceof AgentError && error.code === 'datapath_closed') return undefined;
     throw error;
   }
 }
@@ -132,7 +138,12 @@ function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks']
         mtuBytes,
         revision: state.revision,
         members: state.members.length,
-        ...counts,
+        problem: agent.problemOf(id),
+        sentFrames: counts.sentFrames,
+        sentBytes: counts.sentBytes,
+        receivedFrames: counts.receivedFrames,
+        receivedBytes: counts.receivedBytes,
+        answeredLocally: counts.answeredLocally,
         drops: { ...counts.drops },
       },
     ];
@@ -169,10 +180,20 @@ function peerRow(status: PeerStatus, known: KnownMember | undefined, counts: Cou
     sessionAgeMs: status.session === undefined ? null : Math.round(status.session.ageMs),
     lastReceivedMs: status.heardAgoMs === undefined ? null : Math.round(status.heardAgoMs),
     handshakes: status.handshakeCount,
+    sessions: status.sessionCount,
+    sentFrames: counts.sentFrames,
     sentBytes: counts.sentBytes,
+    sentDatagrams: counts.sentDatagrams,
+    receivedFrames: counts.receivedFrames,
     receivedBytes: counts.receivedBytes,
+    receivedDatagrams: counts.receivedDatagrams,
     drops: { ...counts.drops },
   };
+}
+
+function trafficOf(counts: CounterRow): AgentStatus['totals'] {
+  const { drops: _, ...traffic } = counts;
+  return traffic;
 }
 
 /** Finer than the clock is worth would only look exact. */

@@ -28,7 +28,10 @@ export const PING_COUNT_MAX = 100;
 /** Linux interface name: 15 bytes at most (IFNAMSIZ). */
 export const interfaceNameSchema = z
   .string()
-  .regex(/^[A-Za-z0-9_.-]{1,15}$/, 'must be 1 to 15 letters, digits, "_", "." or "-"');
+  .regex(
+    /^(?!\.{1,2}$)(?!-)(?!(all|default)$)[A-Za-z0-9_.-]{1,15}$/,
+    'must be 1 to 15 letters, digits, "_", "." or "-", not begin with "-", and be none of ".", "..", "all" and "default"',
+  );
 
 export const agentJoinSchema = z.strictObject({
   token: z.string(),
@@ -61,12 +64,28 @@ export const agentNetworkSchema = z.object({
   mtuBytes: z.int(),
   revision: z.int(),
   members: z.int(),
+  problem: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('why the state of the network is not followed, and what to do; null: it is'),
   sentFrames: z.number(),
   sentBytes: z.number(),
   receivedFrames: z.number(),
   receivedBytes: z.number(),
   answeredLocally: z.number(),
   drops: counterRecord,
+});
+
+/** Fields that a former agent does not send have a default. */
+const trafficSchema = z.object({
+  sentFrames: z.number().default(0),
+  sentBytes: z.number().default(0),
+  receivedFrames: z.number().default(0),
+  receivedBytes: z.number().default(0),
+  sentDatagrams: z.number().default(0),
+  receivedDatagrams: z.number().default(0),
+  answeredLocally: z.number().default(0),
 });
 
 export const agentStatusSchema = z.object({
@@ -88,8 +107,12 @@ export const agentStatusSchema = z.object({
     features: z.array(z.string()),
   }),
   networks: z.array(agentNetworkSchema),
-  peers: z.object({ total: z.int(), up: z.int() }),
+  peers: z.object({ total: z.int(), up: z.int(), sessions: z.int().default(0) }),
+  totals: trafficSchema.prefault({}).describe('of all networks'),
   drops: counterRecord,
+  refusals: counterRecord
+    .default({})
+    .describe('handshake and control messages that the agent refused, by reason'),
 });
 export type AgentStatus = z.infer<typeof agentStatusSchema>;
 
@@ -104,8 +127,13 @@ export const peerRowSchema = z.object({
   sessionAgeMs: z.number().nullable(),
   lastReceivedMs: z.number().nullable().describe('since something authenticated arrived'),
   handshakes: z.int(),
+  sessions: z.int().default(0),
+  sentFrames: z.number().default(0),
   sentBytes: z.number(),
+  sentDatagrams: z.number().default(0),
+  receivedFrames: z.number().default(0),
   receivedBytes: z.number(),
+  receivedDatagrams: z.number().default(0),
   drops: counterRecord,
 });
 export type PeerRow = z.infer<typeof peerRowSchema>;

@@ -29,8 +29,8 @@ export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = 
     nodeId: '0123456789abcdef0123456789abcdef',
     name: 'web-1',
     nameIsSuggestion: true,
-    signKey: 'B'.repeat(43),
-    sessionKey: 'C'.repeat(43),
+    signKey: `${'B'.repeat(42)}A`,
+    sessionKey: `${'C'.repeat(42)}A`,
     signature: 'D'.repeat(86),
   },
 };

@@ -122,7 +122,11 @@ export const ERRORS = {
     when: 'A fault of the controller.',
     action: 'Look for the request id in its log.',
   },
-  unavailable: { status: 503, when: 'The controller is stopping.', action: 'Try again.' },
+  unavailable: {
+    status: 503,
+    when: 'The controller is stopping, or its disk cannot be written.',
+    action: 'Try again.',
+  },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;

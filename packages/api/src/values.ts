@@ -19,10 +19,16 @@ export const idSchema = z
   .string()
   .regex(/^[a-z]{2,4}_[0-9a-z]{20}$/, 'must look like net_ and 20 letters or digits');
 
-/** 32-byte public key in base64url without padding. */
+/**
+ * 32-byte public key in base64url without padding. 43 characters hold two bits more than 32 bytes:
+ * they must be zero, or one key would have four texts and keys could not be compared as texts.
+ */
 export const publicKeySchema = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url (43 characters)');
+  .regex(
+    /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/,
+    'must be 32 bytes in base64url (43 characters, the last of which has no spare bits set)',
+  );
 
 /** Ed25519 signature in base64url without padding. */
 export const signatureSchema = z

@@ -11,6 +11,7 @@ import {
   toApiError,
 } from '@etherloom/api';
 import { createUnixSender } from '@etherloom/transport';
+import { cleanTexts } from './clean-text.ts';
 import { CliError } from './failure.ts';
 import { AGENT_TIMEOUT_MS, JOIN_TIMEOUT_MS, PING_TIMEOUT_MS } from './limits.ts';
 
@@ -89,7 +90,7 @@ function field(value: unknown, name: string): unknown {
 }
 
 function parse<T>(schema: Schema<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(cleanTexts(value));
   if (parsed.success) return parsed.data;
   throw notUnderstood(undefined);
 }

@@ -63,6 +63,12 @@ export function parseName(text: string): string {
   return check(nameSchema, text);
 }
 
+/** What names a thing that exists: a name or an id. */
+export function parseReference(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,128}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be a name or an id: letters, digits, "-" and "_".');
+}
+
 /** A Linux interface name. */
 export function parseInterface(text: string): string {
   return check(interfaceNameSchema, text);

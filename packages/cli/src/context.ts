@@ -1,9 +1,10 @@
 /** What a command works with: where it prints, and how it reaches the controller and the agent. */
-import type { Client } from '@etherloom/api';
+import type { CallReply, Client } from '@etherloom/api';
 import { createClient } from '@etherloom/api';
 import { createPinnedSender } from '@etherloom/transport';
 import type { AgentAccess } from './agent-access.ts';
 import { createAgentAccess } from './agent-access.ts';
+import { cleanTexts } from './clean-text.ts';
 import { CONTROLLER_TIMEOUT_MS } from './limits.ts';
 import { resolveLogin } from './login-file.ts';
 import type { Palette } from './terminal.ts';
@@ -40,7 +41,11 @@ export async function openController(): Promise<Client> {
     tlsFingerprint: login.tlsFingerprint,
     timeoutMs: CONTROLLER_TIMEOUT_MS,
   });
-  return createClient({ baseUrl: login.url, send, token: login.token });
+  const client = createClient({ baseUrl: login.url, send, token: login.token });
+  return {
+    call: async (name, ...args) =>
+      cleanTexts(await client.call(name, ...args)) as CallReply<typeof name>, // its own shape
+  };
 }
 
 /** The agent of this host. */

@@ -1,6 +1,7 @@
 /** Errors as a person and a script read them: one sentence, what to do, and an exit status. */
 import { ApiError, ERRORS } from '@etherloom/api';
 import { TransportError } from '@etherloom/transport';
+import { cleanText } from './clean-text.ts';
 
 /** The command was understood and failed. */
 export const EXIT_FAILURE = 1;
@@ -49,19 +50,21 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof ApiError) {
     return {
       code: error.code,
-      message: error.message,
+      message: cleanText(error.message),
       action: findAction(error.code),
-      details: error.details.filter(({ reason }) => !error.message.includes(reason)),
+      details: error.details
+        .filter(({ reason }) => !error.message.includes(reason))
+        .map(({ field, reason }) => ({ field: cleanText(field), reason: cleanText(reason) })),
       requestId: error.requestId,
       exitStatus: EXIT_FAILURE,
     };
   }
   if (error instanceof CliError) {
     const exitStatus = error.code === 'usage' ? EXIT_USAGE : EXIT_FAILURE;
-    return { ...plain, code: error.code, message: error.message, exitStatus };
+    return { ...plain, code: error.code, message: cleanText(error.message), exitStatus };
   }
   if (error instanceof TransportError)
-    return { ...plain, code: error.code, message: error.message };
+    return { ...plain, code: error.code, message: cleanText(error.message) };
   return {
     ...plain,
     code: 'internal',

@@ -61,11 +61,16 @@ function readEnvironment(env: Environment): Partial<Login> {
   const token = env['LOOM_TOKEN'];
   return {
     ...(url ? { url: checked('LOOM_URL', url, parseControllerUrl) } : {}),
-    ...(token ? { token } : {}),
+    ...(token ? { token: checked('LOOM_TOKEN', token, parseToken) } : {}),
     ...(tlsFingerprint
       ? { tlsFingerprint: checked('LOOM_TLS_FINGERPRINT', tlsFingerprint, parseFingerprint) }
       : {}),
   };
+}
+
+function parseToken(text: string): string {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw new TypeError('A token is one word, as in DIR/admin.token of the controller.');
 }
 
 function checked(name: string, text: string, parse: (text: string) => string): string {

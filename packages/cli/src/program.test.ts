@@ -68,6 +68,9 @@ describe('usage errors exit 2 and go to standard error', () => {
     [['status', '--jsn'], 'Did you mean --json?'],
     [['join', 'not-a-token'], 'loom1.'],
     [['login', 'ftp://x', '--token-file', 'y'], 'https://192.0.2.1:8443'],
+    [['network', 'show', ''], 'a name or an id'],
+    [['node', 'remove', '..'], 'a name or an id'],
+    [['ping', 'a b'], 'a name or an id'],
   ])('%j', async (args, message) => {
     const run = await loom(args);
     expect(run).toMatchObject({ status: 2, stdout: '' });
@@ -79,6 +82,28 @@ test('help and version of the programs: --help exits 0 on standard output', asyn
   const run = await loom(['token', 'create', '--help']);
   expect(run).toMatchObject({ status: 0, stderr: '' });
   expect(run.stdout).toContain('Example');
+});
+
+test('--version prints it alone on standard output', async () => {
+  const run = await loom(['--version']);
+  expect(run).toMatchObject({ status: 0, stderr: '' });
+  expect(run.stdout).toMatch(/^loom \d+\.\d+\.\d+\n$/);
+});
+
+test.each([[['network', 'create', 'Demo']], [['network']], [['bogus']]])(
+  'with --json a usage error is one JSON object: %j',
+  async (args) => {
+    const run = await loom([...args, '--json']);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(JSON.parse(run.stderr)).toMatchObject({ error: { code: 'usage' } });
+  },
+);
+
+test('a token in the environment that is none is a usage error that does not repeat it', async () => {
+  const run = await loom(['node', 'list'], { ...login, LOOM_TOKEN: 'two\nlines' });
+  expect(run).toMatchObject({ status: 2, stdout: '' });
+  expect(run.stderr).toContain('LOOM_TOKEN is wrong');
+  expect(run.stderr).not.toContain('lines');
 });
 
 test('passes the exit status of the programs on', async () => {
@@ -165,8 +190,13 @@ describe('with an agent', () => {
     sessionAgeMs: 1_000,
     lastReceivedMs: 2_000,
     handshakes: 1,
+    sessions: 1,
+    sentFrames: 3,
     sentBytes: 1_500,
+    sentDatagrams: 1,
+    receivedFrames: 0,
     receivedBytes: 0,
+    receivedDatagrams: 0,
     drops: {},
   };
   const answered = { latencyMs: 0.25, path: 'direct', endpoint: '203.0.113.11:8002' };

@@ -9,6 +9,7 @@ import { addTokenCommands } from './commands/token.ts';
 import { describeFailure, EXIT_USAGE } from './failure.ts';
 import type { Failure } from './failure.ts';
 import { choosePalette } from './terminal.ts';
+import { VERSION } from './version.ts';
 
 const EXAMPLES = `
 Examples:
@@ -27,20 +28,41 @@ Environment: LOOM_URL, LOOM_TOKEN, LOOM_TLS_FINGERPRINT (before what login store
 
 /** Runs one command line and resolves to the exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  const program = buildProgram();
+  const isJson = argv.includes('--json');
+  const program = buildProgram(isJson);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      if (isJson) process.stderr.write(renderFailure(describeUsage(error), true));
+      return EXIT_USAGE;
+    }
     const failure = describeFailure(error);
-    process.stderr.write(renderFailure(failure, argv.includes('--json')));
+    process.stderr.write(renderFailure(failure, isJson));
     return failure.exitStatus;
   }
 }
 
-function buildProgram(): Command {
+/** What commander says in prose, for programs. */
+function describeUsage({ code, message }: CommanderError): Failure {
+  const isHelp = code === 'commander.help';
+  return {
+    code: 'usage',
+    message: isHelp ? 'the command is incomplete' : message.replace(/^error: /, ''),
+    action: 'Add --help for what there is.',
+    details: [],
+    requestId: null,
+    exitStatus: EXIT_USAGE,
+  };
+}
+
+function buildProgram(isJson: boolean): Command {
   const program = new Command('loom')
+    // Commands take this over when they are added.
+    .configureOutput(isJson ? { writeErr: () => {} } : {})
+    .version(`loom ${VERSION}`, '-V, --version', 'print the version')
     .description(
       'Your own Ethernet across any cloud: encrypted layer-2 networks between Linux machines.',
     )
@@ -53,7 +75,9 @@ function buildProgram(): Command {
     .action(() => {}); // main.ts takes this word first; it stands here for the list of commands
   program
     .command('agent')
-    .description('run the agent of this host: --state DIR [--socket PATH] [--port 8002]')
+    .description(
+      'run the agent of this host: --state DIR [--socket PATH] [--port 8002] [--metrics ADDRESS]',
+    )
     .action(() => {}); // as above
   addLoginCommand(program);
   addNetworkCommands(program);

@@ -12,6 +12,7 @@ import { joinUrls, localUrl } from './data/listen-address.ts';
 import type { TlsIdentity } from './data/tls-identity.ts';
 import { loadTlsIdentity } from './data/tls-identity.ts';
 import { createAdminAuth } from './http/admin-auth.ts';
+import { limitConnections } from './http/connection-limit.ts';
 import { createHandlers } from './http/handlers.ts';
 import type { HttpServer } from './http/http-server.ts';
 import { createHttpServer } from './http/http-server.ts';
@@ -20,6 +21,7 @@ import { AUTH_FAILURES, JOINS, STOP_TIMEOUT_MS } from './limits.ts';
 import { LinkServer } from './link/link-server.ts';
 import { StartupError, errorText, systemErrorCode } from './startup-error.ts';
 import { ensureDefaultOrganization } from './store/organizations.ts';
+import { supersedeRevisions } from './store/revisions.ts';
 import { openSqlite } from './store/sqlite-engine.ts';
 import { Store } from './store/store.ts';
 
@@ -28,6 +30,8 @@ export interface ControllerOptions {
   readonly listen: ListenAddress;
   /** URL that join tokens carry in place of the addresses that the controller listens at. */
   readonly publicUrl?: string | undefined;
+  /** The database comes from a backup that may be older than what agents hold. */
+  readonly isRestored?: boolean;
   readonly log: Logger;
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
@@ -71,6 +75,10 @@ async function start(options: ControllerOptions, undo: Undo): Promise<Controller
   const store = new Store(await openSqlite(directory.databasePath), { now, random: randomBytes });
   undo.push(() => store.close());
   await store.transact(ensureDefaultOrganization);
+  if (options.isRestored === true) {
+    await store.transact(supersedeRevisions);
+    options.log.warn('revisions were raised above those of agents: each takes the state anew');
+  }
 
   const parts = createParts({ options, identity, adminToken, store, now });
   undo.push(() => parts.links.stop(0));
@@ -154,6 +162,7 @@ function createParts({ options, identity, adminToken, store, now }: Ingredients)
     isStopping: () => isStopping,
     log,
   });
+  limitConnections(http.server, (source) => links.openFrom(source));
   http.server.on('upgrade', (request, socket, head) => links.handleUpgrade(request, socket, head));
   return {
     http,

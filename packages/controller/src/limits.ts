@@ -22,6 +22,11 @@ export const RESERVATIONS_MAX = 1_024;
 /** Removals remembered for each network; an agent that missed more gets a snapshot. */
 export const TOMBSTONES_MAX = 1_024;
 /**
+ * By how much the revisions rise when a backup was restored: more than a network of 1,000 members
+ * that all move once a second has in a month; a number of 53 bits holds a million such rises.
+ */
+export const RESTORED_REVISIONS = 2 ** 32;
+/**
  * Join tokens past their expiry are kept this long, so that a late join is told "expired" and not
  * "unknown".
  */
@@ -48,6 +53,12 @@ export const KEEP_ALIVE_TIMEOUT_MS = 30_000;
 /** HTTP and WebSocket connections in all: agents of 10,000 nodes and their joins. */
 export const CONNECTIONS_MAX = 12_000;
 
+/**
+ * Connections of one source address beside proved links: a fleet that boots behind one NAT, and a
+ * twelfth of all.
+ */
+export const CONNECTIONS_PER_SOURCE_MAX = 1_000;
+
 /** Agents connected at one time. */
 export const LINKS_MAX = 10_000;
 /** Links that have not authenticated, in all and from one source address. */
@@ -63,6 +74,10 @@ export const AGENT_MESSAGES = { burst: 300, perSecond: 20 } as const;
 export const AGENT_QUEUE_MAX = 300;
 /** Least time between two changes of one node's endpoints: each is a message to every peer. */
 export const ENDPOINT_SPACING_MS = 1_000;
+/** The same for a node that goes on changing them. */
+export const ENDPOINT_SPACING_MS_MAX = 30_000;
+/** After this without a change a node begins at the least again. */
+export const ENDPOINT_QUIET_MS = 120_000;
 /** Changes within this time travel as one message. */
 export const COALESCE_MS = 50;
 /**

@@ -2,10 +2,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -229,6 +230,30 @@ describe('it does not start', () => {
       message: expect.stringContaining(file),
     });
     expect(existsSync(join(data, file))).toBe(false);
+  });
+
+  test('with a database that another program holds, and does not call it damaged', async () => {
+    const first = await serve();
+    first.child.kill('SIGTERM');
+    await first.exited;
+    const holder = new DatabaseSync(join(data, 'controller.db'));
+    holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    const refused = await refusal(...here());
+    holder.close();
+    expect(refused).toMatchObject({ code: 'data_directory_invalid', exit: 1 });
+    expect(refused.message).toMatch(/another program holds it/);
+  });
+
+  test('with a file that cannot be written, and names it', async () => {
+    mkdirSync(join(data, 'admin.token.unfinished', 'x'), { recursive: true });
+    const refused = await refusal(...here());
+    expect(refused).toMatchObject({ code: 'data_directory_invalid', exit: 1 });
+    expect(refused.message).toMatch(/admin\.token cannot be written/);
+  });
+
+  test('where nobody can make a directory', async () => {
+    const refused = await refusal('--data', '/proc/etherloom/data');
+    expect(refused).toMatchObject({ code: 'data_directory_invalid', exit: 1 });
   });
 
   test('with a key that belongs to another certificate', async () => {

@@ -11,12 +11,13 @@ import { startController } from './controller.ts';
 import { LISTEN_DEFAULT, parseListenAddress, parsePublicUrl } from './data/listen-address.ts';
 import { StartupError } from './startup-error.ts';
 
-const USAGE = `Usage: loom controller --data DIR [--listen HOST:PORT] [--public-url URL] [--log-level LEVEL] [--json]
+const USAGE = `Usage: loom controller --data DIR [--listen HOST:PORT] [--public-url URL] [--log-level LEVEL] [--restored] [--json]
 
   --data DIR          where it keeps its state; made on the first start, with DIR/admin.token and DIR/tls.*
   --listen HOST:PORT  default ${LISTEN_DEFAULT}; [::]:8443 serves IPv6 too
   --public-url URL    https URL that join tokens carry, where the addresses of this host are not reachable
   --log-level LEVEL   error, warn, info (default) or debug; the log goes to standard error
+  --restored          the database was restored from a backup: agents take its state in place of a later one that they hold
   --json              ready line and start errors as JSON
 `;
 
@@ -25,6 +26,7 @@ const OPTIONS = {
   listen: { type: 'string' },
   'public-url': { type: 'string' },
   'log-level': { type: 'string' },
+  restored: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -64,6 +66,7 @@ async function run(args: readonly string[]): Promise<void> {
     listen: parseListenAddress(values.listen ?? LISTEN_DEFAULT),
     publicUrl:
       values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
+    isRestored: values.restored === true,
     log,
   });
   stopOnSignal(controller, () => log.info('stopping'));

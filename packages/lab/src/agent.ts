@@ -23,6 +23,11 @@ export interface AgentOptions {
   readonly socketPath?: string;
   /** UDP port; default 8002. */
   readonly port?: number;
+  /** Program of the data path; default: the one of this checkout. */
+  readonly datapathProgram?: string;
+  readonly workers?: number;
+  /** Where the metrics are served, as `--metrics` takes it; default: nowhere. */
+  readonly metrics?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -63,7 +68,7 @@ export async function startAgent(
   const stateDirectory = options.stateDirectory ?? join(world.directory, 'state', label);
   const socketPath = options.socketPath ?? join(world.directory, `${label}.sock`);
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  const port = options.port === undefined ? [] : ['--port', String(options.port)];
+  const { port, datapathProgram, workers, metrics } = options;
   const running = await world.spawn({
     label: `agent-${label}`,
     namespace,
@@ -74,7 +79,10 @@ export async function startAgent(
       stateDirectory,
       '--socket',
       socketPath,
-      ...port,
+      ...optional('--port', port),
+      ...optional('--datapath', datapathProgram),
+      ...optional('--workers', workers),
+      ...optional('--metrics', metrics),
       '--json',
     ],
     ...(options.env === undefined ? {} : { env: options.env }),
@@ -99,6 +107,10 @@ export async function startAgent(
     },
   );
   return agent;
+}
+
+function optional(option: string, value: string | number | undefined): readonly string[] {
+  return value === undefined ? [] : [option, String(value)];
 }
 
 function describeAgent(

@@ -22,6 +22,8 @@ export interface ControllerOptions {
    */
   readonly dataDirectory?: string;
   readonly label?: string;
+  /** Starts it with --restored. */
+  readonly isRestored?: boolean;
 }
 
 export interface LabController {
@@ -49,7 +51,13 @@ export async function startController(
   const running = await world.spawn({
     label,
     namespace: options.namespace,
-    argv: [...program, '--listen', options.listen, '--json'],
+    argv: [
+      ...program,
+      '--listen',
+      options.listen,
+      ...(options.isRestored === true ? ['--restored'] : []),
+      '--json',
+    ],
   });
   const waiting = {
     deadlineMs: START_DEADLINE_MS,

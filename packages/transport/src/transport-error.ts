@@ -74,6 +74,12 @@ export function fromUnixError(error: unknown, socketPath: string): TransportErro
         `no agent serves ${socketPath}: start one with \`loom agent --state DIR\`, or name its socket with --socket`,
         error,
       );
+    case 'EINVAL':
+      return new TransportError(
+        'agent_not_running',
+        `${socketPath} is too long for a socket, which takes 107 bytes: name the agent's with --socket`,
+        error,
+      );
     case 'EACCES':
     case 'EPERM':
       return new TransportError(

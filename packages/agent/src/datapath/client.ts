@@ -169,7 +169,10 @@ export class DatapathClient {
   }
 
   #dispatch(message: ControlMessage): void {
-    if (message.requestId === 0) return this.#handlers.onEvent(message);
+    if (message.requestId === 0) {
+      this.#rewatch(); // an answer may wait behind many events
+      return this.#handlers.onEvent(message);
+    }
     const pending = this.#pending.get(message.requestId);
     if (pending === undefined)
       throw new AgentError('datapath_failed', `answer to an unknown request ${message.requestId}`);

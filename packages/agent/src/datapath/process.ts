@@ -231,15 +231,13 @@ export class DatapathProcess {
 
 /** Ends a process only when it still serves this control socket: process ids are used again. */
 async function endProcess(pid: number, socketPath: string): Promise<void> {
-  const deadline = monotonicMs() + DATAPATH_STOP_MS;
-  if (!serves(pid, socketPath)) return;
-  process.kill(pid, 'SIGTERM');
-  while (serves(pid, socketPath)) {
-    if (monotonicMs() > deadline) {
-      process.kill(pid, 'SIGKILL');
-      return;
-    }
-    await pause(DATAPATH_CONNECT_RETRY_MS);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!serves(pid, socketPath)) return;
+    process.kill(pid, signal);
+    // Its port is free only when it has ended.
+    const deadline = monotonicMs() + DATAPATH_STOP_MS;
+    while (serves(pid, socketPath) && monotonicMs() < deadline)
+      await pause(DATAPATH_CONNECT_RETRY_MS);
   }
 }
 

@@ -34,6 +34,9 @@ export function writeFileAtomic(
     }
     fsyncSync(file);
     onStep('synced');
+  } catch (error) {
+    rmSync(temporary, { force: true }); // on a full disk it would hold what others could use
+    throw error;
   } finally {
     closeSync(file);
   }

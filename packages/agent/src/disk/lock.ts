@@ -16,7 +16,11 @@ export interface StateLock {
 export function lockStateDirectory(directory: string): StateLock {
   const pidPath = join(directory, 'agent.pid');
   const database = openLock(directory, pidPath);
-  writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // It only names the holder to people; a disk that cannot be written is told by the next write.
+  }
   return { release: () => database.close() };
 }
 

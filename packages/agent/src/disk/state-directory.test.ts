@@ -6,6 +6,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -37,6 +38,22 @@ test('keeps its files from everybody else', () => {
   expect(statSync(path).mode & 0o777).toBe(0o700);
   for (const name of ['identity.json', 'start-count.json'])
     expect(statSync(join(path, name)).mode & 0o777).toBe(0o600);
+});
+
+test('says that its disk is full, keeps what it held, and takes no room', () => {
+  const directory = StateDirectory.open(path);
+  const file = join(path, 'memberships.json');
+  directory.saveMemberships({ ...directory.memberships, nodeName: 'first' });
+  const before = readFileSync(file, 'utf8');
+  symlinkSync('/dev/full', `${file}.tmp`);
+  const save = () => directory.saveMemberships({ ...directory.memberships, nodeName: 'second' });
+  expect(save).toThrow(/memberships\.json cannot be written .*its disk is full, free some space/);
+  expect(directory.memberships.nodeName).toBe('first');
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  expect(readdirSync(path)).not.toContain('memberships.json.tmp');
+  save();
+  expect(directory.memberships.nodeName).toBe('second');
+  directory.close();
 });
 
 test('refuses a second agent and names the first', () => {

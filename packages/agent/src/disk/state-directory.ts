@@ -12,7 +12,7 @@
  * its peers' trust. A damaged network file is set aside and fetched again. Nothing is deleted that
  * a person could still want to look at.
  */
-import { chmodSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fingerprintSchema,
@@ -32,6 +32,7 @@ import { generateIdentity, identityContentSchema, openIdentity } from './identit
 import type { Identity } from './identity.ts';
 import { lockStateDirectory } from './lock.ts';
 import type { StateLock } from './lock.ts';
+import { makeOwnDirectory } from './own-directory.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 import type { StateFileKind } from './state-file.ts';
 
@@ -126,7 +127,7 @@ export class StateDirectory {
    * use.
    */
   static open(path: string): StateDirectory {
-    makeDirectory(path);
+    makeDirectory(path, (name) => name === 'identity.json' || name === 'agent.lock');
     const lock = lockStateDirectory(path);
     try {
       return new StateDirectory(path, lock);
@@ -139,7 +140,7 @@ export class StateDirectory {
   private constructor(path: string, lock: StateLock) {
     this.path = path;
     this.#lock = lock;
-    makeDirectory(join(path, 'networks'));
+    makeDirectory(join(path, 'networks'), (name) => name.startsWith('net_'));
     this.#memberships = readStateFile(this.#file('memberships'), MEMBERSHIPS) ?? {
       controller: null,
       nodeName: null,
@@ -265,10 +266,9 @@ function missing(path: string): AgentError {
   );
 }
 
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, isOwn: (name: string) => boolean): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+    makeOwnDirectory(path, isOwn);
   } catch (error) {
     const hint = errnoOf(error) === 'EACCES' ? '; run the agent as root' : '';
     throw new AgentError(

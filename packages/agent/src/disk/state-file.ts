@@ -87,7 +87,10 @@ function parseStateFile<S extends z.ZodType>(
   return content.data;
 }
 
-/** Replaces a state file atomically, mode 0600. */
+/**
+ * Replaces a state file atomically, mode 0600. Throws AgentError `state_directory_unusable`; the
+ * former content is whole then.
+ */
 export function writeStateFile<S extends z.ZodType>(
   path: string,
   kind: StateFileKind<S>,
@@ -100,8 +103,25 @@ export function writeStateFile<S extends z.ZodType>(
     sha256: digestOf(content),
     content,
   };
-  writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(envelope)}\n`), onStep);
+  const bytes = new TextEncoder().encode(`${JSON.stringify(envelope)}\n`);
+  try {
+    writeFileAtomic(path, bytes, onStep);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    throw new AgentError(
+      'state_directory_unusable',
+      `${path} cannot be written (${messageOf(error)}): ${WRITE_ADVICE[errnoOf(error) ?? ''] ?? 'check its disk'}; what it held before is whole`,
+      { cause: error },
+    );
+  }
 }
+
+const WRITE_ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'its disk is full, free some space there',
+  EDQUOT: 'the quota is used up, free some space there',
+  EROFS: 'its disk is read-only, mount it writable',
+  EIO: 'its disk fails',
+};
 
 function digestOf(content: unknown): string {
   return createHash('sha256')

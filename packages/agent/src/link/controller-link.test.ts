@@ -104,10 +104,28 @@ test('finds a controller again that went away', async () => {
   await vi.waitFor(() => expect(seen()).toEqual([true, false, true]), { timeout: 10_000 });
 });
 
+test('returns to the URL that led to the controller before it tries another', async () => {
+  const good = await serve((socket) => send(socket, WELCOME));
+  const { states } = open(['https://127.0.0.1:1', good.url, 'https://127.0.0.1:2']);
+  await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true), { timeout: 10_000 });
+  const count = states.length;
+  for (const socket of good.sockets) socket.terminate();
+  const seen = () => states.slice(count).map(({ url }) => url);
+  await vi.waitFor(() => expect(seen()).toEqual([good.url, good.url]), { timeout: 10_000 });
+});
+
+test('a link that this side ends names its reason as the error', async () => {
+  const { url } = await serve((socket) => send(socket, WELCOME));
+  const { states, link } = open([url]);
+  await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
+  link.reopen('the disk is full');
+  await vi.waitFor(() => expect(states[1]?.error).toBe('the disk is full'));
+});
+
 function open(
   urls: string[],
   tlsFingerprint = FINGERPRINT,
-): { messages: LinkMessage[]; states: LinkState[] } {
+): { messages: LinkMessage[]; states: LinkState[]; link: ControllerLink } {
   const messages: LinkMessage[] = [];
   const states: LinkState[] = [];
   const organizationId = 'org_00000000000000000000';
@@ -122,7 +140,7 @@ function open(
     },
   );
   undos.push(() => link.stop());
-  return { messages, states };
+  return { messages, states, link };
 }
 
 interface Served {

@@ -54,6 +54,9 @@ export class ControllerLink {
   #controller: ControllerRecord;
   #socket: WebSocket | undefined;
   #watch: Watch | undefined;
+  #end: ((reason: string) => void) | undefined;
+  /** Which of the controller's URLs is tried. */
+  #turn = 0;
   #isWelcome = false;
   #welcomedAtMs = 0;
   #wake = new AbortController();
@@ -69,6 +72,7 @@ export class ControllerLink {
   /** Takes other URLs for the next opening, and opens without waiting. */
   setController(controller: ControllerRecord): void {
     this.#controller = controller;
+    this.#turn = 0;
     this.#wake.abort();
   }
 
@@ -91,9 +95,9 @@ export class ControllerLink {
     return true;
   }
 
-  /** Closes the link, to be opened anew. */
+  /** Closes the link, to be opened anew; `reason` is what the link ended for. */
   reopen(reason: string): void {
-    this.#socket?.close(1000, reason.slice(0, 100));
+    this.#end?.(reason);
   }
 
   async stop(): Promise<void> {
@@ -103,10 +107,15 @@ export class ControllerLink {
   }
 
   async #loop(): Promise<void> {
-    for (let turn = 0; !this.#stop.signal.aborted; turn++) {
-      const { urls } = this.#controller;
-      const url = urls[turn % urls.length] ?? '';
+    while (!this.#stop.signal.aborted) {
+      const controller = this.#controller;
+      const { urls } = controller;
+      const url = urls[this.#turn % urls.length] ?? '';
+      const welcomedAtMs = this.#welcomedAtMs;
       const error = await this.#serve(url);
+      // A URL that led to the controller comes before those that may lead nowhere.
+      const wasWelcome = this.#welcomedAtMs !== welcomedAtMs;
+      if (!wasWelcome && this.#controller === controller) this.#turn += 1;
       if (this.#stop.signal.aborted) break;
       this.#deps.onState({ isConnected: false, url, error });
       this.#wake = new AbortController();
@@ -132,6 +141,7 @@ export class ControllerLink {
         if (reason === '') reason = why;
         end.abort();
       };
+      this.#end = fail;
       const watching = watch(socket, () => this.#isWelcome, fail);
       this.#watch = watching;
       socket.on('error', (error: Error) => {
@@ -147,6 +157,7 @@ export class ControllerLink {
       socket.once('close', (code: number, text: Buffer) => {
         watching.stop();
         this.#watch = undefined;
+        this.#end = undefined;
         if (this.#isWelcome && monotonicMs() - this.#welcomedAtMs > LINK_STABLE_MS)
           this.#backOff.reset();
         this.#isWelcome = false;

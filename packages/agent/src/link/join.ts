@@ -17,7 +17,8 @@ import { TransportError, createPinnedSender } from '@etherloom/transport';
 import type { ControllerRecord } from '../disk/state-directory.ts';
 import type { Identity } from '../disk/identity.ts';
 import { AgentError } from '../errors.ts';
-import { JOIN_REQUEST_MS } from '../limits.ts';
+import { pause } from '../clock.ts';
+import { JOIN_NEXT_URL_MS, JOIN_REQUEST_MS } from '../limits.ts';
 
 export interface JoinWish {
   readonly token: JoinToken;
@@ -50,11 +51,20 @@ export function assertSameController(held: ControllerRecord | null, token: JoinT
   );
 }
 
+/** What a controller granted, and the URL that led to it. */
+export interface GrantedJoin {
+  readonly reply: JoinReply;
+  readonly url: string;
+}
+
 /**
  * Asks a controller to take the node in. Rejects with AgentError that carries the controller's code
  * and message.
+ *
+ * A controller with many addresses puts all of them into its tokens, and some lead nowhere from
+ * here: the next one is tried beside those that have not answered. Joining twice is joining once.
  */
-export async function requestJoin(identity: Identity, wish: JoinWish): Promise<JoinReply> {
+export async function requestJoin(identity: Identity, wish: JoinWish): Promise<GrantedJoin> {
   const send = createPinnedSender({
     tlsFingerprint: wish.token.tlsFingerprint,
     timeoutMs: JOIN_REQUEST_MS,
@@ -70,16 +80,50 @@ export async function requestJoin(identity: Identity, wish: JoinWish): Promise<J
     sessionKey: identity.sessionKey,
   };
   const body = { ...unsigned, signature: identity.sign(joinSigningText(unsigned)) };
+  const others = new AbortController();
   const failures: TransportError[] = [];
-  for (const baseUrl of wish.token.urls) {
+  const ask = async (url: string): Promise<GrantedJoin | undefined> => {
     try {
-      return await createClient({ baseUrl, send }).call('join', { body });
+      const client = createClient({ baseUrl: url, send });
+      return { url, reply: await client.call('join', { body, signal: others.signal }) };
     } catch (error) {
-      if (error instanceof TransportError) failures.push(error);
-      else throw refusalOf(error);
+      if (!(error instanceof TransportError)) throw refusalOf(error);
+      failures.push(error);
+      return undefined;
     }
+  };
+  try {
+    const granted = await firstOf(wish.token.urls, ask, others.signal);
+    if (granted !== undefined) return granted;
+  } finally {
+    others.abort();
   }
   throw unreachable(failures);
+}
+
+/**
+ * Asks the first, and another one whenever an answer is undefined or JOIN_NEXT_URL_MS have passed.
+ * Settles with the first answer or rejection; undefined: none has one.
+ */
+async function firstOf<T>(
+  urls: readonly string[],
+  ask: (url: string) => Promise<T | undefined>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const asked = new Set<Promise<T | undefined>>();
+  const waiting = [...urls];
+  while (waiting.length + asked.size > 0) {
+    const next = waiting.shift();
+    if (next !== undefined) {
+      const answer: Promise<T | undefined> = ask(next).finally(() => asked.delete(answer));
+      asked.add(answer);
+    }
+    const patience =
+      waiting.length > 0 ? [pause(JOIN_NEXT_URL_MS, signal).then(() => undefined)] : [];
+    const first = await Promise.race([...asked, ...patience]);
+    if (first !== undefined) return first;
+  }
+  return undefined;
 }
 
 /** The host name as a node name; "node" when nothing of it fits. */

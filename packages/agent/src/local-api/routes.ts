@@ -1,15 +1,30 @@
 /** The operations of the local API (packages/api/src/agent-local.ts). */
 import { agentJoinSchema, leaveRequestSchema, pingRequestSchema } from '@etherloom/api';
 import type { Agent } from '../agent.ts';
-import { findPeer, viewFdb, viewNeighbours, viewPeers, viewStatus } from '../views.ts';
+import {
+  findPeer,
+  readAllCounters,
+  viewFdb,
+  viewNeighbours,
+  viewPeers,
+  viewStatus,
+} from '../views.ts';
 import type { LocalRoute } from './server.ts';
 import { parseBody } from './server.ts';
 
 /** Routes that ask and change an agent. */
 export function localRoutes(agent: Agent): LocalRoute[] {
   return [
-    { method: 'GET', path: '/v1/status', handle: () => viewStatus(agent) },
-    { method: 'GET', path: '/v1/peers', handle: async () => ({ peers: await viewPeers(agent) }) },
+    {
+      method: 'GET',
+      path: '/v1/status',
+      handle: async () => viewStatus(agent, await readAllCounters(agent)),
+    },
+    {
+      method: 'GET',
+      path: '/v1/peers',
+      handle: async () => ({ peers: viewPeers(agent, await readAllCounters(agent)) }),
+    },
     { method: 'GET', path: '/v1/fdb', handle: async () => ({ entries: await viewFdb(agent) }) },
     {
       method: 'GET',

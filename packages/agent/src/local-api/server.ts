@@ -3,7 +3,7 @@
  * everything; still every body is bounded and parsed, because a mistake must not take the agent
  * down.
  */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -14,6 +14,7 @@ import type { ErrorCode } from '@etherloom/api';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { assertSocketPath } from '../datapath/client.ts';
+import { makeWithParents } from '../disk/own-directory.ts';
 import { AgentError, errnoOf, messageOf } from '../errors.ts';
 import { LOCAL_BODY_BYTES_MAX, LOCAL_CONNECTIONS_MAX, LOCAL_REQUEST_MS } from '../limits.ts';
 
@@ -70,9 +71,9 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.outp
  * Removes the socket of an agent that is gone. Rejects with AgentError when one answers there, or
  * the path cannot be a socket.
  */
-export async function makeSocketRoom(path: string): Promise<void> {
+export async function makeSocketRoom(path: string, option = '--socket'): Promise<void> {
   assertSocketPath(path);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  makeSocketDirectory(dirname(path));
   const problem = await new Promise<string | undefined>((resolve) => {
     const probe = connect({ path });
     probe.once('connect', () => {
@@ -84,7 +85,7 @@ export async function makeSocketRoom(path: string): Promise<void> {
   if (problem === 'live') {
     throw new AgentError(
       'socket_in_use',
-      `another agent serves ${path}; stop it, or give this one its own --socket`,
+      `another agent serves ${path}; stop it, or give this one its own ${option}`,
     );
   }
   // A plain file refuses connections too, and is not ours to delete.
@@ -92,8 +93,20 @@ export async function makeSocketRoom(path: string): Promise<void> {
   else if (problem !== 'ENOENT')
     throw new AgentError(
       'socket_in_use',
-      `${path} is no socket of an agent (${problem}); choose another --socket`,
+      `${path} is no socket of an agent (${problem}); choose another ${option}`,
     );
+}
+
+function makeSocketDirectory(path: string): void {
+  try {
+    makeWithParents(path, 0o755);
+  } catch (error) {
+    throw new AgentError(
+      'socket_in_use',
+      `the directory ${path} of the socket cannot be made: ${messageOf(error)}; choose another --socket`,
+      { cause: error },
+    );
+  }
 }
 
 async function answer(
@@ -150,6 +163,7 @@ function refuse(response: ServerResponse, error: unknown, log: Logger): void {
 function codeOf(error: unknown): ErrorCode {
   if (!(error instanceof AgentError)) return 'internal';
   if (Object.hasOwn(ERRORS, error.code)) return error.code as ErrorCode; // a key of the table
+  if (error.code === 'state_directory_unusable') return 'host_unfit';
   return error.code === 'datapath_closed' || error.code === 'datapath_failed'
     ? 'unavailable'
     : 'internal';

@@ -1,7 +1,7 @@
 /** loom status | peers | fdb | neighbours | ping: what the agent of this host knows. */
 import type { AgentStatus, PeerRow } from '@etherloom/api';
 import type { Command } from 'commander';
-import { parseCount } from '../arguments.ts';
+import { parseCount, parseReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createContext, openAgent } from '../context.ts';
 import { withAgent } from '../options.ts';
@@ -35,7 +35,7 @@ export function addHostCommands(program: Command): void {
     .action(showNeighbours);
   withAgent(program.command('ping'))
     .description('measure the way to a node through its session; exit 1 when nothing answers')
-    .argument('<node>', 'name or id')
+    .argument('<node>', 'name or id', parseReference)
     .option('-c, --count <n>', 'number of pings (default: 4)', parseCount)
     .addHelpText('after', '\nExample:\n  loom ping west1 --count 10')
     .action(ping);
@@ -98,8 +98,9 @@ function renderStatus(status: AgentStatus, context: Context): string {
     ],
     ['Features', datapath.features.join(', ') || 'none'],
     ['UDP port', String(status.port)],
-    ['Peers', `${peers.up} of ${peers.total} up`],
+    ['Peers', `${peers.up} of ${peers.total} up, ${count(peers.sessions, 'session')}`],
     ['Drops', renderDrops(status.drops)],
+    ['Refusals', renderDrops(status.refusals)],
     ['Version', status.version],
   ];
   const networks =
@@ -111,6 +112,9 @@ function renderNetworks(status: AgentStatus, context: Context): string {
   return status.networks
     .map((network) => {
       const fields: readonly (readonly [string, string])[] = [
+        ...(network.problem === null
+          ? []
+          : [['  Problem', context.palette.bad(network.problem)] as const]),
         ['  Addresses', network.addresses.join(', ') || 'none'],
         ['  MAC, MTU', `${network.mac}, ${network.mtuBytes} bytes`],
         ['  Members', `${network.members} at revision ${network.revision}`],

@@ -1,7 +1,7 @@
 /** loom join, loom leave */
 import { decodeJoinToken, JoinTokenError } from '@etherloom/api';
 import type { Command } from 'commander';
-import { parseInterface, parseName } from '../arguments.ts';
+import { parseInterface, parseName, parseReference } from '../arguments.ts';
 import { createContext, openAgent } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { TOKEN_INPUT_BYTES_MAX } from '../limits.ts';
@@ -38,7 +38,7 @@ export function addJoinCommands(program: Command): void {
     .action(join);
   withAgent(program.command('leave'))
     .description('take this host out of a network')
-    .argument('<network>', 'name or id')
+    .argument('<network>', 'name or id', parseReference)
     .action(leave);
 }
 

@@ -1,7 +1,14 @@
 /** loom network create | list | show | delete */
 import type { Membership, Network } from '@etherloom/api';
 import type { Command } from 'commander';
-import { NO_POOL, parseIpv4Pool, parseIpv6Pool, parseMtu, parseName } from '../arguments.ts';
+import {
+  NO_POOL,
+  parseIpv4Pool,
+  parseIpv6Pool,
+  parseMtu,
+  parseName,
+  parseReference,
+} from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createContext, openController } from '../context.ts';
 import { withJson } from '../options.ts';
@@ -40,11 +47,11 @@ export function addNetworkCommands(program: Command): void {
   withJson(network.command('list')).description('list networks').action(listNetworks);
   withJson(network.command('show'))
     .description('show a network and its members')
-    .argument('<network>', 'name or id')
+    .argument('<network>', 'name or id', parseReference)
     .action(showNetwork);
   withJson(network.command('delete'))
     .description('delete a network; its members lose it at once')
-    .argument('<network>', 'name or id')
+    .argument('<network>', 'name or id', parseReference)
     .action(deleteNetwork);
 }
 

@@ -1,6 +1,7 @@
 /** loom node list | show | remove */
 import type { Node } from '@etherloom/api';
 import type { Command } from 'commander';
+import { parseReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createContext, openController } from '../context.ts';
 import { withJson } from '../options.ts';
@@ -17,11 +18,11 @@ export function addNodeCommands(program: Command): void {
   withJson(node.command('list')).description('list nodes').action(listNodes);
   withJson(node.command('show'))
     .description('show a node')
-    .argument('<node>', 'name or id')
+    .argument('<node>', 'name or id', parseReference)
     .action(showNode);
   withJson(node.command('remove'))
     .description('remove a node from all its networks and refuse it from then on')
-    .argument('<node>', 'name or id')
+    .argument('<node>', 'name or id', parseReference)
     .action(removeNode);
 }
 

@@ -1,6 +1,6 @@
 /** loom token create */
 import type { Command } from 'commander';
-import { parseDuration, parseUses } from '../arguments.ts';
+import { parseDuration, parseReference, parseUses } from '../arguments.ts';
 import { createContext, openController } from '../context.ts';
 import { withJson } from '../options.ts';
 import { count, formatDuration } from '../terminal.ts';
@@ -17,7 +17,11 @@ export function addTokenCommands(program: Command): void {
   const token = program.command('token').description('create join tokens');
   withJson(token.command('create'))
     .description('create a join token; it is printed once, alone on standard output')
-    .requiredOption('--network <network>', 'network that the token admits to: name or id')
+    .requiredOption(
+      '--network <network>',
+      'network that the token admits to: name or id',
+      parseReference,
+    )
     .option('--uses <n>', 'how many nodes may join with it (default: 1)', parseUses)
     .option('--expires <duration>', 'its life: 30m, 1h, 7d (default: 1h)', parseDuration)
     .addHelpText(

@@ -4,10 +4,33 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { StartupError, errorText } from '../startup-error.ts';
 
-/** Replaces `path`. The file is readable by its owner alone. */
+/** Replaces `path`. The file is readable by its owner alone. Throws StartupError. */
 export function writeFileAtomic(path: string, text: string): void {
   const unfinished = `${path}.unfinished`;
+  try {
+    write(path, unfinished, text);
+  } catch (error) {
+    tryRemove(unfinished);
+    throw new StartupError(
+      'data_directory_invalid',
+      `${path} cannot be written (${errorText(error)}): see that its disk is writable and has space`,
+      error,
+    );
+  }
+}
+
+/** On a full disk it would hold what others could use. */
+function tryRemove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The failure to write is the one to tell.
+  }
+}
+
+function write(path: string, unfinished: string, text: string): void {
   rmSync(unfinished, { force: true });
   const file = openSync(unfinished, 'wx', 0o600);
   try {

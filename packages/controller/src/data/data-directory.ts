@@ -11,13 +11,14 @@
  * which releases them when a process ends in any way, and the database itself stays readable for a
  * backup.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { RandomBytes } from '../identifiers.ts';
 import { makeSecret } from '../identifiers.ts';
 import { StartupError, errorText, systemErrorCode } from '../startup-error.ts';
 import { writeFileAtomic } from './atomic-file.ts';
+import { makeOwnDirectory } from './own-directory.ts';
 
 export interface DataDirectory {
   readonly path: string;
@@ -31,12 +32,12 @@ export interface DataDirectory {
   release(): void;
 }
 
+const OWN_FILES = ['admin.token', 'controller.db', 'controller.lock', 'tls.crt'];
+
 /** Makes the directory when it is not there, and takes its lock. Throws StartupError. */
 export function openDataDirectory(path: string): DataDirectory {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!statSync(path).isDirectory()) throw new Error('it is no directory');
-    chmodSync(path, 0o700);
+    makeOwnDirectory(path, (name) => OWN_FILES.includes(name));
   } catch (error) {
     throw new StartupError(
       'data_directory_invalid',
@@ -77,7 +78,10 @@ function takeLock(lockPath: string, directory: string): () => void {
     }
     throw new StartupError(
       'data_directory_invalid',
-      `${lockPath} cannot be locked (${errorText(error)}); remove it when no controller runs on ${directory}`,
+      `${lockPath} cannot be locked (${errorText(error)}); ` +
+        (code === SQLITE_CORRUPT || code === SQLITE_NOTADB
+          ? `remove it when no controller runs on ${directory}`
+          : 'see that its disk is writable and has space'),
       error,
     );
   }
@@ -87,6 +91,9 @@ function takeLock(lockPath: string, directory: string): () => void {
 
 /** Result code of SQLite for a lock that another connection holds. */
 const SQLITE_BUSY = 5;
+/** Result codes for a file that is no database. */
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 const TOKEN_FORM = /^[A-Za-z0-9_-]{43}$/;
 

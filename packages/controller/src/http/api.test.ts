@@ -430,3 +430,23 @@ describe('joining', () => {
     ).toMatch(/token_invalid|too_many_requests/);
   });
 });
+
+test('a key that is known cannot be registered again in another spelling of its text', async () => {
+  const { client } = running;
+  const { name } = await client.call('networkCreate', { body: { name: freshName() } });
+  const victim = makeNode();
+  await joinNetwork(running, name, victim);
+  // The last of 43 characters has two bits that a decoder passes over.
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const last = alphabet.indexOf(victim.sessionKey.at(-1) ?? '');
+  for (const spare of [1, 2, 3]) {
+    const sessionKey = victim.sessionKey.slice(0, -1) + alphabet[last + spare];
+    expect(Buffer.from(sessionKey, 'base64url').equals(keyBytes(victim.sessionKey))).toBe(true);
+    const thief = { ...makeNode(), sessionKey };
+    expect(await codeOf(joinNetwork(running, name, thief))).toBe('invalid_request');
+  }
+});
+
+function keyBytes(text: string): Buffer {
+  return Buffer.from(text, 'base64url');
+}

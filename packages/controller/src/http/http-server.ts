@@ -166,7 +166,7 @@ async function sendError(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const refused = toRequestError(error);
-  if (refused.code === 'internal')
+  if (refused !== error && (refused.code === 'internal' || refused.code === 'unavailable'))
     log.error({ requestId: request.id, err: error }, 'a request failed');
   if (refused.retryAfterSeconds !== null)
     reply.header('retry-after', String(refused.retryAfterSeconds));

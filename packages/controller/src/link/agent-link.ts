@@ -19,7 +19,6 @@ import { SourceRate } from '../http/token-bucket.ts';
 import {
   AGENT_MESSAGES,
   AGENT_QUEUE_MAX,
-  ENDPOINT_SPACING_MS,
   LINK_AUTHENTICATE_MS,
   LINK_BUFFER_BYTES,
 } from '../limits.ts';
@@ -30,6 +29,7 @@ import { endMembership } from '../store/members.ts';
 import { noteSeen, setEndpoints } from '../store/nodes.ts';
 import { revisionsOfNode } from '../store/revisions.ts';
 import type { Store } from '../store/store.ts';
+import type { EndpointPace } from './endpoint-pace.ts';
 import { checkEndpoints } from './endpoint-report.ts';
 import type { NetworkFeed } from './network-feed.ts';
 import { NO_REVISION } from './network-feed.ts';
@@ -40,6 +40,7 @@ export const CLOSE = { goingAway: 1001, policy: 1008 } as const;
 export interface AgentLinkDeps {
   readonly store: Store;
   readonly feed: NetworkFeed;
+  readonly endpointPace: EndpointPace;
   readonly tlsFingerprint: string;
   readonly source: string;
   readonly now: () => number;
@@ -169,7 +170,7 @@ export class AgentLink {
 
   #fail(error: unknown): void {
     const refused = toRequestError(error);
-    if (refused.code === 'internal')
+    if (refused !== error && (refused.code === 'internal' || refused.code === 'unavailable'))
       this.#deps.log.error({ nodeId: this.#nodeId, err: error }, 'a link failed');
     this.refuse(refused.code, refused.message);
   }
@@ -220,10 +221,13 @@ export class AgentLink {
     this.#nodeId = node.id;
     // Known to the others before its revisions are read: a change between is not missed.
     this.#deps.onOpen(this);
-    const revisions = await this.#deps.store.transact(async (tx) => {
-      await noteSeen(tx, node.id);
-      return revisionsOfNode(tx, node.id);
-    });
+    const revisions = await this.#deps.store.transact((tx) => revisionsOfNode(tx, node.id));
+    // A disk that cannot be written is no reason to leave agents without what is known.
+    await this.#deps.store
+      .transact((tx) => noteSeen(tx, node.id))
+      .catch((error: unknown) =>
+        this.#deps.log.error({ nodeId: node.id, err: error }, 'last seen could not be written'),
+      );
     this.#send({
       type: 'welcome',
       nodeId: node.id,
@@ -233,6 +237,7 @@ export class AgentLink {
     for (const id of new Set([...revisions.keys(), ...Object.keys(message.revisions)])) {
       this.#held.set(id, message.revisions[id] ?? NO_REVISION);
       this.#behind.add(id);
+      this.#warnOfOlderDatabase(id, revisions.get(id), message.revisions[id]);
     }
     this.#deps.log.info(
       { nodeId: node.id, source: this.#deps.source, version: message.version },
@@ -241,19 +246,31 @@ export class AgentLink {
     this.#startPump();
   }
 
-  /**
-   * Stores the last report; at most one each ENDPOINT_SPACING_MS, as each is a message to every
-   * peer.
-   */
+  /** An agent follows rising revisions only: it takes nothing from a database that went back. */
+  #warnOfOlderDatabase(networkId: string, own: number | undefined, held: number | undefined): void {
+    if (own === undefined || held === undefined || held <= own) return;
+    this.#deps.log.warn(
+      { nodeId: this.#nodeId, networkId, revision: own, agentRevision: held },
+      'an agent holds a later revision than this database, as after a restored backup: start once with --restored',
+    );
+  }
+
+  /** Stores the last report, as soon as the node may change its endpoints again. */
   async #storeEndpoints(nodeId: string): Promise<void> {
     const endpoints = this.#reportedEndpoints;
     if (endpoints === null || this.#endpointTimer !== null || this.#isClosed) return;
+    const { store, endpointPace } = this.#deps;
+    const waitMs = endpointPace.waitMs(nodeId);
+    if (waitMs > 0) {
+      this.#endpointTimer = setTimeout(() => {
+        this.#endpointTimer = null;
+        this.#storeEndpoints(nodeId).catch((error: unknown) => this.#fail(error));
+      }, waitMs);
+      return;
+    }
     this.#reportedEndpoints = null;
-    this.#endpointTimer = setTimeout(() => {
-      this.#endpointTimer = null;
-      this.#storeEndpoints(nodeId).catch((error: unknown) => this.#fail(error));
-    }, ENDPOINT_SPACING_MS);
-    await this.#deps.store.transact((tx) => setEndpoints(tx, nodeId, endpoints));
+    if (await store.transact((tx) => setEndpoints(tx, nodeId, endpoints)))
+      endpointPace.noteChange(nodeId);
   }
 
   #startPump(): void {

@@ -21,6 +21,7 @@ import {
 import { noteSeen } from '../store/nodes.ts';
 import type { Changes, Store } from '../store/store.ts';
 import { AgentLink } from './agent-link.ts';
+import { EndpointPace } from './endpoint-pace.ts';
 import { NetworkFeed } from './network-feed.ts';
 
 export interface LinkServerDeps {
@@ -38,6 +39,9 @@ const LINK_PATH = '/v1/agent';
 export class LinkServer {
   readonly #deps: LinkServerDeps;
   readonly #feed: NetworkFeed;
+  readonly #endpointPace: EndpointPace;
+  /** Open links by source. */
+  readonly #openFrom = new Map<string, number>();
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: AGENT_MESSAGE_BYTES_MAX,
@@ -56,6 +60,7 @@ export class LinkServer {
   constructor(deps: LinkServerDeps) {
     this.#deps = deps;
     this.#feed = new NetworkFeed(deps.store);
+    this.#endpointPace = new EndpointPace(deps.now);
     this.#pingTimer = setInterval(() => {
       for (const link of this.#open.values()) link.ping();
     }, LINK_PING_MS);
@@ -64,6 +69,18 @@ export class LinkServer {
 
   isConnected(nodeId: string): boolean {
     return this.#open.has(nodeId);
+  }
+
+  /** Links of a source (as sourceOf names it) that have proved themselves. */
+  openFrom(source: string): number {
+    return this.#openFrom.get(source) ?? 0;
+  }
+
+  #countOpen(link: AgentLink, change: 1 | -1): void {
+    const source = sourceOf(link.source);
+    const count = this.openFrom(source) + change;
+    if (count === 0) this.#openFrom.delete(source);
+    else this.#openFrom.set(source, count);
   }
 
   /** Takes over a socket whose request asks for an upgrade, or answers it with a refusal. */
@@ -90,6 +107,7 @@ export class LinkServer {
     const link = new AgentLink(webSocket, {
       store: this.#deps.store,
       feed: this.#feed,
+      endpointPace: this.#endpointPace,
       tlsFingerprint: this.#deps.tlsFingerprint,
       source,
       now: this.#deps.now,
@@ -104,6 +122,7 @@ export class LinkServer {
   #onOpen(link: AgentLink): void {
     this.#pending.delete(link);
     if (link.nodeId === null) return;
+    this.#countOpen(link, 1);
     const older = this.#open.get(link.nodeId);
     this.#open.set(link.nodeId, link);
     older?.refuse('replaced', 'another agent of this node connected');
@@ -112,6 +131,7 @@ export class LinkServer {
   #onClosed(link: AgentLink): void {
     this.#pending.delete(link);
     const { nodeId } = link;
+    if (nodeId !== null) this.#countOpen(link, -1);
     if (nodeId === null || this.#open.get(nodeId) !== link) return;
     this.#open.delete(nodeId);
     this.#deps.log.info({ nodeId }, 'agent disconnected');

@@ -349,6 +349,27 @@ test('a stop closes links as going away, and the next start brings agents up to 
   await second.remove();
 });
 
+test('a start after a restored backup lifts revisions above those that agents hold', async () => {
+  const network = await createNetwork();
+  const [a, b] = [makeNode(), makeNode()];
+  await joinNetwork(controller, network.name, a);
+  const { link: before } = await connectAgent(controller, a);
+  const state = await firstState(before);
+  before.close();
+  // As after changes that the backup lacks.
+  const later = { ...state, revision: state.revision + 1_000_000 };
+  await controller.stop();
+  const { dataDirectory } = controller;
+  controller = await startTestController({ dataDirectory, isRestored: true });
+  const { link } = await connectAgent(controller, a, { [network.id]: later.revision });
+  const snapshot = await link.next('snapshot');
+  const applied = applySnapshot(later, snapshot);
+  if (!applied.ok) throw new Error(JSON.stringify(applied.refusal));
+  await joinNetwork(controller, network.name, b);
+  expect(applyDelta(applied.state, await link.next('delta')).ok).toBe(true);
+  link.close();
+});
+
 test('a slow agent holds up nobody and gets the latest state in the end', async () => {
   const network = await createNetwork();
   const [slow, fast] = [makeNode(), makeNode()];

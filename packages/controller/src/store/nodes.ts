@@ -46,17 +46,18 @@ export async function removeNode(tx: Tx, idOrName: string): Promise<void> {
   tx.changes.removedNodeIds.add(node.id);
 }
 
-/** Replaces the endpoints of a node; the same ones change nothing. */
+/** Replaces the endpoints of a node; false when nothing changed by that. */
 export async function setEndpoints(
   tx: Tx,
   nodeId: string,
   endpoints: readonly string[],
-): Promise<void> {
+): Promise<boolean> {
   const stored = JSON.stringify(endpoints);
   const row = await nodeById(tx, nodeId);
-  if (!row || row.removed_at !== null || row.endpoints === stored) return;
+  if (!row || row.removed_at !== null || row.endpoints === stored) return false;
   await tx.db.updateTable('nodes').set({ endpoints: stored }).where('id', '=', nodeId).execute();
   await raiseRevisionsOfNode(tx, nodeId);
+  return true;
 }
 
 /** Notes that the agent of a node was connected at this time. */

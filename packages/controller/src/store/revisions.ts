@@ -6,7 +6,7 @@
  */
 import type { Delta, Member, NetworkConfig, NetworkState } from '@etherloom/api';
 import { networkDigest } from '@etherloom/core';
-import { TOMBSTONES_MAX } from '../limits.ts';
+import { RESTORED_REVISIONS, TOMBSTONES_MAX } from '../limits.ts';
 import { countInNetwork } from './count.ts';
 import type { NetworkRow } from './schema.ts';
 import type { Tx } from './store.ts';
@@ -21,6 +21,22 @@ export async function raiseRevision(tx: Tx, networkId: string): Promise<number> 
     .executeTakeFirstOrThrow();
   tx.changes.networkIds.add(networkId);
   return row.revision;
+}
+
+/**
+ * Lifts every network above any revision that agents may hold of it, so that each of them takes the
+ * whole state anew. For a database that was restored from an older backup.
+ */
+export async function supersedeRevisions(tx: Tx): Promise<void> {
+  await tx.db
+    .updateTable('networks')
+    .set((eb) => ({
+      revision: eb('revision', '+', RESTORED_REVISIONS),
+      config_revision: eb('revision', '+', RESTORED_REVISIONS),
+      delta_floor: eb('revision', '+', RESTORED_REVISIONS),
+    }))
+    .execute();
+  await tx.db.deleteFrom('tombstones').execute();
 }
 
 /** Something that peers know about a node changed: all its networks learn it. */

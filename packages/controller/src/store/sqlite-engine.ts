@@ -24,7 +24,11 @@ const BUSY_TIMEOUT_MS = 5_000;
 
 /** Opens the database at `path`, or makes it; checks and migrates it. Rejects with StartupError. */
 export async function openSqlite(path: string): Promise<Engine> {
-  if (!existsSync(path)) await createDatabase(path);
+  if (!existsSync(path)) {
+    await createDatabase(path).catch((error: unknown) => {
+      throw refusal(path, error);
+    });
+  }
   const database = openChecked(path);
   const engine = makeEngine(database);
   try {
@@ -39,7 +43,7 @@ export async function openSqlite(path: string): Promise<Engine> {
         error,
       );
     }
-    throw corrupt(path, errorText(error), error);
+    throw refusal(path, error);
   }
 }
 
@@ -74,14 +78,36 @@ function openChecked(path: string): DatabaseSync {
     return database;
   } catch (error) {
     database?.close();
-    throw corrupt(path, errorText(error), error);
+    throw refusal(path, error);
   }
 }
 
-function corrupt(path: string, reason: string, cause: unknown): StartupError {
+/** Results of SQLite that speak of the disk and not of the file's content. */
+const DISK_RESULTS: Readonly<Record<number, string>> = {
+  3: 'this user may not write it',
+  5: 'another program holds it: end that one',
+  8: 'it or its disk is read-only: make it writable',
+  13: 'its disk is full: free some space there',
+  14: 'it cannot be opened: see who owns it and its directory',
+};
+
+/** The primary result code of an error of SQLite; undefined for another error. */
+export function sqliteResult(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+function refusal(path: string, cause: unknown): StartupError {
+  const disk = DISK_RESULTS[sqliteResult(cause) ?? 0];
+  if (disk !== undefined)
+    return new StartupError(
+      'data_directory_invalid',
+      `the database ${path} cannot be used (${errorText(cause)}), ${disk}; nothing was changed`,
+      cause,
+    );
   return new StartupError(
     'database_corrupt',
-    `the database ${path} is damaged or unreadable (${reason}); nothing was changed. Restore it from a backup together with its -wal file, ` +
+    `the database ${path} is damaged or unreadable (${errorText(cause)}); nothing was changed. Restore it from a backup together with its -wal file, ` +
       'or move it away to begin with an empty one, in which case every node must join again',
     cause,
   );

@@ -49,7 +49,11 @@ export function makeDataDirectory(): string {
 
 /** Starts a controller at a free port of loopback. */
 export async function startTestController(
-  options: { readonly dataDirectory?: string; readonly now?: () => number } = {},
+  options: {
+    readonly dataDirectory?: string;
+    readonly now?: () => number;
+    readonly isRestored?: boolean;
+  } = {},
 ): Promise<TestController> {
   const dataDirectory = options.dataDirectory ?? makeDataDirectory();
   const controller = await startController({
@@ -57,6 +61,7 @@ export async function startTestController(
     listen: { host: '127.0.0.1', port: 0 },
     log: pino({ level: 'silent' }),
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.isRestored === undefined ? {} : { isRestored: options.isRestored }),
   });
   const adminToken = readFileSync(controller.adminTokenPath, 'utf8').trim();
   return {

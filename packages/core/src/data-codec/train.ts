@@ -1,7 +1,7 @@
 /**
  * Splitting a super-frame into the segments of a train and joining them again, docs/protocol.md
- * 1.3. Reference, not production: untagged frames, IPv4 without and with options, IPv6 without
- * extension headers.
+ * 1.3. Reference, not production: TCP and UDP behind VLAN tags, IPv4 options and IPv6 extension
+ * headers, in frames that are whole.
  */
 import { ETHERNET_BYTES } from './body.ts';
 import type { FrameEntry } from './body.ts';
@@ -11,9 +11,16 @@ const TCP_FIN = 0x01;
 const TCP_PSH = 0x08;
 const TCP_CWR = 0x80;
 
+/** EtherTypes of VLAN tags. */
+const TAGS = [0x8100, 0x88a8];
+const AUTHENTICATION = 51;
+/** Hop-by-hop options, authentication, destination options. */
+const EXTENSIONS = [0, AUTHENTICATION, 60];
+
 interface Layout {
   readonly isIpv6: boolean;
   readonly isTcp: boolean;
+  readonly network: number;
   readonly transport: number;
   readonly payload: number;
   readonly checksumOffset: number;
@@ -24,12 +31,20 @@ const viewOf = (bytes: Uint8Array): DataView =>
 
 function layoutOf(frame: Uint8Array): Layout {
   const view = viewOf(frame);
-  const isIpv6 = view.getUint16(12) === 0x86dd;
-  const protocol = view.getUint8(ETHERNET_BYTES + (isIpv6 ? 6 : 9));
+  let network = ETHERNET_BYTES;
+  while (TAGS.includes(view.getUint16(network - 2))) network += 4;
+  const isIpv6 = view.getUint16(network - 2) === 0x86dd;
+  let protocol = view.getUint8(network + (isIpv6 ? 6 : 9));
+  let transport = network + (isIpv6 ? 40 : (view.getUint8(network) & 15) * 4);
+  while (isIpv6 && EXTENSIONS.includes(protocol)) {
+    const units = view.getUint8(transport + 1);
+    const size = protocol === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8;
+    protocol = view.getUint8(transport);
+    transport += size;
+  }
   const isTcp = protocol === TCP;
-  const transport = ETHERNET_BYTES + (isIpv6 ? 40 : (view.getUint8(ETHERNET_BYTES) & 15) * 4);
   const payload = transport + (isTcp ? (view.getUint8(transport + 12) >> 4) * 4 : 8);
-  return { isIpv6, isTcp, transport, payload, checksumOffset: isTcp ? 16 : 6 };
+  return { isIpv6, isTcp, network, transport, payload, checksumOffset: isTcp ? 16 : 6 };
 }
 
 /** The 16-bit ones' complement sum of RFC 1071, not complemented. */
@@ -43,22 +58,21 @@ function sum16(bytes: Uint8Array, start = 0): number {
 /** Sets the lengths, the IPv4 checksum and the pseudo-header sum for the frame's own length. */
 function fixLengths(frame: Uint8Array, layout: Layout): void {
   const view = viewOf(frame);
-  const length = frame.length - layout.transport;
-  const addresses = layout.isIpv6 ? frame.subarray(22, 54) : frame.subarray(26, 34);
+  const { network, transport } = layout;
+  const length = frame.length - transport;
+  const addresses = frame.subarray(network + (layout.isIpv6 ? 8 : 12));
   if (layout.isIpv6) {
-    view.setUint16(ETHERNET_BYTES + 4, length);
+    view.setUint16(network + 4, frame.length - network - 40);
   } else {
-    view.setUint16(ETHERNET_BYTES + 2, frame.length - ETHERNET_BYTES);
-    view.setUint16(ETHERNET_BYTES + 10, 0);
-    view.setUint16(
-      ETHERNET_BYTES + 10,
-      ~sum16(frame.subarray(ETHERNET_BYTES, layout.transport)) & 0xffff,
-    );
+    const header = frame.subarray(network, network + (view.getUint8(network) & 15) * 4);
+    view.setUint16(network + 2, frame.length - network);
+    view.setUint16(network + 10, 0);
+    view.setUint16(network + 10, ~sum16(header) & 0xffff);
   }
   if (!layout.isTcp) view.setUint16(layout.transport + 4, length);
   view.setUint16(
     layout.transport + layout.checksumOffset,
-    sum16(addresses, (layout.isTcp ? TCP : 17) + length),
+    sum16(addresses.subarray(0, layout.isIpv6 ? 32 : 8), (layout.isTcp ? TCP : 17) + length),
   );
 }
 
@@ -74,8 +88,10 @@ function segment(
   out.set(frame.subarray(0, layout.payload));
   out.set(frame.subarray(at, end), layout.payload);
   const view = viewOf(out);
-  if (!layout.isIpv6)
-    view.setUint16(ETHERNET_BYTES + 4, (view.getUint16(ETHERNET_BYTES + 4) + index) & 0xffff);
+  if (!layout.isIpv6) {
+    const id = layout.network + 4;
+    view.setUint16(id, (view.getUint16(id) + index) & 0xffff);
+  }
   if (layout.isTcp) {
     const flags = view.getUint8(layout.transport + 13);
     const keep =
@@ -121,5 +137,19 @@ export function joinTrain(entries: readonly FrameEntry[]): Uint8Array {
     out[flags] = (out[flags] ?? 0) | ((last.frame[flags] ?? 0) & (TCP_FIN | TCP_PSH));
   }
   fixLengths(out, layout);
+  return out;
+}
+
+/**
+ * The frame of an entry with its transport checksum completed, as a device without offloads sends
+ * it.
+ */
+export function completeChecksum(entry: FrameEntry): Uint8Array {
+  const { checksumStart, checksumOffset } = entry;
+  if (checksumStart === 0 && checksumOffset === 0) return entry.frame;
+  const out = entry.frame.slice();
+  const sum = ~sum16(out.subarray(checksumStart)) & 0xffff;
+  // Zero would mean "no checksum" in UDP (RFC 768).
+  viewOf(out).setUint16(checksumStart + checksumOffset, sum === 0 ? 0xffff : sum);
   return out;
 }

@@ -57,7 +57,7 @@ import type {
 export class Mesh {
   readonly #nodeId: Uint8Array;
   readonly #outbox = new Outbox();
-  readonly #book = new SessionBook(this.#outbox);
+  readonly #book: SessionBook;
   readonly #handshaker: Handshaker;
   readonly #records = new Map<number, PeerRecord>();
   readonly #byKey = new Map<string, PeerRecord>();
@@ -65,6 +65,7 @@ export class Mesh {
 
   constructor(options: MeshOptions, deps: MeshDeps) {
     this.#nodeId = options.nodeId;
+    this.#book = new SessionBook(this.#outbox, options.rekeyAfterMs);
     const findPeer = (sessionKey: Uint8Array) => this.#byKey.get(sessionKey.join());
     const [outbox, book] = [this.#outbox, this.#book];
     this.#handshaker = new Handshaker(options, { random: deps.random, outbox, book, findPeer });

@@ -45,11 +45,13 @@ export interface SessionSetup {
 
 export class SessionBook {
   readonly #outbox: Outbox;
+  readonly #rekeyAfterMs: number;
   /** Holder of every local id in use, by sessions and by handshakes under way. */
   readonly #holders = new Map<number, PeerRecord>();
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, rekeyAfterMs = REKEY_AFTER_INITIATOR_MS) {
     this.#outbox = outbox;
+    this.#rekeyAfterMs = rekeyAfterMs;
   }
 
   holderOf(localId: number): PeerRecord | undefined {
@@ -86,7 +88,7 @@ export class SessionBook {
       const evicted = sessionToEvict(record);
       if (evicted !== undefined) this.forget(record, evicted);
     }
-    const session = makeSession(setup, now);
+    const session = makeSession(setup, this.#rekeyAt(isInitiator, now) + setup.jitterMs, now);
     this.#holders.set(localId, record);
     record.sessions.push(session);
     record.handshakeCount++;
@@ -152,13 +154,12 @@ export class SessionBook {
     const isInitiator = entry.initiator === 1;
     const isConfirmed = entry.confirmed === 1;
     const setAt = now - entry.ageMs;
-    const rekeyAfter = isInitiator ? REKEY_AFTER_INITIATOR_MS : REKEY_AFTER_RESPONDER_MS;
     const session: Session = {
       localId: entry.localId,
       isInitiator,
       setAt,
       expiresAt: setAt + entry.lifetimeMs,
-      rekeyAt: Math.max(setAt + rekeyAfter, now) + given.jitterMs,
+      rekeyAt: Math.max(this.#rekeyAt(isInitiator, setAt), now) + given.jitterMs,
       deleteAt: entry.active === 1 ? Infinity : now + SESSION_OVERLAP_MS,
       isConfirmed,
       confirmAt: isInitiator && !isConfirmed ? now + CONFIRM_RETRY_MS : Infinity,
@@ -174,17 +175,21 @@ export class SessionBook {
     );
     record.active = activeOf(record);
   }
+
+  #rekeyAt(isInitiator: boolean, setAt: number): number {
+    const ratio = isInitiator ? 1 : REKEY_AFTER_RESPONDER_MS / REKEY_AFTER_INITIATOR_MS;
+    return setAt + this.#rekeyAfterMs * ratio;
+  }
 }
 
-function makeSession(setup: SessionSetup, now: number): Session {
+function makeSession(setup: SessionSetup, rekeyAt: number, now: number): Session {
   const { isInitiator, source } = setup;
   return {
     localId: setup.localId,
     isInitiator,
     setAt: now,
     expiresAt: now + SESSION_LIFETIME_MS,
-    rekeyAt:
-      now + (isInitiator ? REKEY_AFTER_INITIATOR_MS : REKEY_AFTER_RESPONDER_MS) + setup.jitterMs,
+    rekeyAt,
     deleteAt: isInitiator ? Infinity : now + SESSION_OVERLAP_MS,
     isConfirmed: false,
     confirmAt: isInitiator ? now + CONFIRM_RETRY_MS : Infinity,

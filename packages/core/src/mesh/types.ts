@@ -20,6 +20,11 @@ export interface MeshOptions {
   readonly startCount: number;
   /** Lanes of this host's data path, 1..16 (helloReply.lanes). */
   readonly lanes: number;
+  /**
+   * When an initiator rekeys instead of REKEY_AFTER_INITIATOR_MS, a responder a quarter later; for
+   * tests that need many rekeys.
+   */
+  readonly rekeyAfterMs?: number | undefined;
 }
 
 export interface MeshDeps {

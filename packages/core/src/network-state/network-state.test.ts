@@ -264,6 +264,18 @@ describe('planTables', () => {
     expect(plan.neighbours.filter(({ peer }) => peer === 1).length).toBe(3);
   });
 
+  it('keeps a key with the peer that was known first, whatever node id claims it later', () => {
+    const victim = member(3);
+    const before = planTables(idOf(1), [network([member(1), victim])], NO_PEER_IDS);
+    const thief = { ...member(2), sessionKey: victim.sessionKey };
+    const members = [member(1), thief, victim];
+    const plan = planTables(idOf(1), [network(members)], before.peerIds);
+    expect(plan.peers.map(({ peer }) => peer)).toEqual(before.peers.map(({ peer }) => peer));
+    expect(plan.skipped.map((row) => [row.nodeId, row.code])).toEqual([
+      [thief.nodeId, 'key_conflict'],
+    ]);
+  });
+
   it('leaves out a node for which two networks name two keys', () => {
     const forged = {
       ...second,

@@ -128,12 +128,14 @@ interface PeersContext {
 
 /**
  * One peer a node, with the endpoints of all networks that it shares. A node id with two keys is
- * left out, and so is a node whose key is this host's own or that of an earlier node: a key is what
- * a session is found by.
+ * left out, and so is a node whose key is this host's own or that of a node that was known before
+ * (whose peer id is lower): a key is what a session is found by, and whoever claims a key later
+ * must not push its holder out.
  */
 function planPeers(others: readonly MembersOf[], context: PeersContext): PeerConfig[] {
   const { peerIds, skipped } = context;
   const taken = new Set(context.ownKeys);
+  const idOf = (nodeId: string): number => peerIds.ids[nodeId] ?? Infinity;
   const byNode = new Map<string, { networkId: string; member: Member }[]>();
   for (const { network, members } of others) {
     for (const member of members) {
@@ -143,7 +145,7 @@ function planPeers(others: readonly MembersOf[], context: PeersContext): PeerCon
     }
   }
   const peers: PeerConfig[] = [];
-  for (const [id, seen] of [...byNode].toSorted(([a], [b]) => compareText(a, b))) {
+  for (const [id, seen] of [...byNode].toSorted(([a], [b]) => idOf(a) - idOf(b))) {
     const peer = peerIds.ids[id];
     const sessionKey = keyOf(id, seen, taken, skipped);
     if (peer === undefined || sessionKey === undefined) continue;
