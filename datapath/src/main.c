@@ -41,7 +41,8 @@ static int check_tap_device(void)
 		close(descriptor);
 		return EXIT_SUCCESS;
 	}
-	return fail("/dev/net/tun cannot be opened", -errno,
+	return fail(errno == ENOENT ? "/dev/net/tun is missing" : "/dev/net/tun cannot be opened",
+		    -errno,
 		    "load it with \"modprobe tun\", pass it into the container, or run as root");
 }
 

@@ -305,36 +305,30 @@ static int check_frame(const struct receive *receive, uint32_t vni, const struct
 	return is_ours ? -1 : DROP_DESTINATION_UNKNOWN;
 }
 
-/* Rule 1 of source binding: sets last_network and last_port. False: the body was dropped and
- * counted. */
-static bool find_network(struct receive *receive, uint32_t vni, struct peer *peer)
+/* Rule 1 of source binding: sets last_network and last_port. Returns -1 or the drop reason. */
+static int find_network(struct receive *receive, uint32_t vni, struct peer *peer)
 {
 	if (receive->member == peer && receive->last_network->vni == vni)
-		return true;
+		return -1;
 	receive->member = NULL;
 	receive->last_network = tables_find_network(receive->tables, vni);
 	receive->last_port =
 		receive->last_network == NULL
 			? NULL
 			: atomic_load_explicit(&receive->last_network->port, memory_order_acquire);
-	if (receive->last_port == NULL) {
-		drop(receive, NULL, peer, DROP_NETWORK_UNKNOWN);
-		return false;
-	}
-	if (tables_find_member(receive->tables, vni, peer->id) == NULL) {
-		drop(receive, receive->last_network, peer, DROP_PEER_NOT_MEMBER);
-		return false;
-	}
+	if (receive->last_port == NULL)
+		return DROP_NETWORK_UNKNOWN;
+	if (tables_find_member(receive->tables, vni, peer->id) == NULL)
+		return DROP_PEER_NOT_MEMBER;
 	receive->member = peer;
-	return true;
+	return -1;
 }
 
 static void handle_frames(struct receive *receive, const struct opened *opened)
 {
 	struct peer *peer = opened->session->peer;
 	uint32_t vni = load_be24(opened->body + 1);
-	if (!find_network(receive, vni, peer))
-		return;
+	int refused = find_network(receive, vni, peer);
 	struct network *network = receive->last_network;
 	struct port *port = receive->last_port;
 	size_t at = BODY_HEADER_BYTES;
@@ -353,11 +347,11 @@ static void handle_frames(struct receive *receive, const struct opened *opened)
 		};
 		/* What continues a super-frame has its checked headers, and came in the same
 		 * session and network. */
-		if (join_is_open(&receive->join) && receive->join_port == port &&
+		if (refused < 0 && join_is_open(&receive->join) && receive->join_port == port &&
 		    join_append(&receive->join, &frame))
 			continue;
 		receive_flush(receive);
-		int reason = check_frame(receive, vni, port, peer, &frame);
+		int reason = refused >= 0 ? refused : check_frame(receive, vni, port, peer, &frame);
 		if (reason >= 0)
 			drop(receive, network, peer, (enum drop_reason)reason);
 		else
