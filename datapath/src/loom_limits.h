@@ -51,6 +51,8 @@
 #define PUNT_RESPONSES_BURST 1000u
 #define PUNT_COOKIES_PER_SECOND 1000u
 #define PUNT_COOKIES_BURST 200u
+#define PUNT_PEER_PER_SECOND 200u /* control bodies: a ping, a pong and a keepalive, many times */
+#define PUNT_PEER_BURST 100u
 #define PUNT_CONTROLS_PER_SECOND 5000u
 #define PUNT_CONTROLS_BURST 2000u
 #define AGENT_OUTPUT_BYTES_MAX (1024u * 1024u) /* punts beyond it are dropped; requests wait */

@@ -58,7 +58,9 @@ bool punt_allows_handshake(struct punts *punts, uint8_t kind,
 	return bucket_take(&punts->cookies, now_us, PUNT_COOKIES_PER_SECOND, PUNT_COOKIES_BURST);
 }
 
-bool punt_allows_control(struct punts *punts, uint64_t now_us)
+bool punt_allows_control(struct punts *punts, uint32_t peer, uint64_t now_us)
 {
-	return bucket_take(&punts->controls, now_us, PUNT_CONTROLS_PER_SECOND, PUNT_CONTROLS_BURST);
+	return bucket_take(&punts->peers[peer % PUNT_SOURCES], now_us, PUNT_PEER_PER_SECOND,
+			   PUNT_PEER_BURST) &&
+	       bucket_take(&punts->controls, now_us, PUNT_CONTROLS_PER_SECOND, PUNT_CONTROLS_BURST);
 }

@@ -53,9 +53,14 @@ void test_punt(void)
 		total += allowed(&punts, DATAGRAM_RESPONSE, (uint8_t)host, now_us, 1);
 	CHECK(total > 20);
 	total = 0;
+	/* A peer has its own rate for control bodies, and all peers share one. */
 	for (unsigned i = 0; i < 10000; i++)
-		total += punt_allows_control(&punts, now_us);
-	CHECK_EQUAL(total, PUNT_CONTROLS_BURST);
+		total += punt_allows_control(&punts, 1, now_us);
+	CHECK_EQUAL(total, PUNT_PEER_BURST);
+	CHECK(punt_allows_control(&punts, 2, now_us));
+	for (unsigned i = 0; i < 10000; i++)
+		total += punt_allows_control(&punts, 3 + i % 500, now_us);
+	CHECK_EQUAL(total, PUNT_CONTROLS_BURST - 1);
 }
 
 static struct {

@@ -110,7 +110,9 @@ static int take_message(const struct msghdr *message)
 	if (message->msg_controllen != 0) {
 		struct msghdr copy = *message;
 		uint16_t size;
-		memcpy(&size, CMSG_DATA(CMSG_FIRSTHDR(&copy)), sizeof(size));
+		const struct cmsghdr *control = CMSG_FIRSTHDR(&copy);
+		EXPECT(control != NULL);
+		memcpy(&size, CMSG_DATA(control), sizeof(size));
 		segment = size;
 	}
 	/* What the kernel refuses: net/ipv4/udp.c. */
