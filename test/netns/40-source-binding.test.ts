@@ -126,20 +126,20 @@ describe('source binding', () => {
   test('a host that adds an address of its own choice is not heard from it', async () => {
     const { world } = scenario;
     const chosen = alpha.ipv4.replace(/\.\d+$/, '.200');
-    await world.exec(alpha.agent.namespace, [
-      'ip',
-      'address',
-      'add',
-      `${chosen}/32`,
-      'dev',
-      alpha.interface,
-    ]);
     const ipDrops = async (): Promise<number> =>
       (await networkDrops(beta.agent, 'demo'))('source_ip_denied');
     const before = await ipDrops();
+    alpha.agent.kill('SIGSTOP');
+    const add = ['ip', 'address', 'add', `${chosen}/32`, 'dev', alpha.interface];
+    await world.exec(alpha.agent.namespace, add);
     const refused = await ping(world, alpha.agent, beta.ipv4, { count: 3, interface: chosen });
     expect(refused.received).toBe(0);
     await waitFor('beta to count the drops', async () => (await ipDrops()) >= before + 3);
+    alpha.agent.kill('SIGCONT');
+    await waitFor('the agent to take the address away', async () => {
+      const show = ['ip', '-o', 'address', 'show', 'dev', alpha.interface];
+      return !(await world.exec(alpha.agent.namespace, show)).stdout.includes(chosen);
+    });
   });
 });
 
