@@ -121,7 +121,7 @@ static void punt(struct receive *receive, struct event *event, struct peer *peer
 	if (!atomic_load_explicit(&receive->events->agent_attached, memory_order_relaxed))
 		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
 	else if (event->kind == EVENT_CONTROL
-			 ? !punt_allows_control(receive->punts, peer->id, receive->now_us)
+			 ? !punt_allows_control(receive->punts, event->peer, receive->now_us)
 			 : !punt_allows_handshake(receive->punts, bytes[0], event->endpoint,
 						  receive->now_us))
 		drop(receive, NULL, peer, DROP_PUNT_LIMITED);
