@@ -139,7 +139,8 @@ bool agent_read(struct agent *agent, agent_handler *handle, void *context)
 			agent_send_error(agent, 0, EBADMSG, "the frame length is impossible");
 			agent->failed = true;
 		}
-		if (!agent_has_room(agent) || agent->failed)
+		agent->is_held = !agent_has_room(agent);
+		if (agent->is_held || agent->failed)
 			return true;
 		ssize_t got = read(agent->connection, agent->input + agent->input_used,
 				   sizeof(agent->input) - agent->input_used);

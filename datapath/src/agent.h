@@ -19,6 +19,7 @@ struct agent {
 	int connection; /* -1: no agent */
 	bool greeted;	/* hello was accepted */
 	bool failed;	/* close when the output is sent */
+	bool is_held;	/* input waits until there is room for its answers */
 	uint8_t *output;
 	size_t output_start;
 	size_t output_end;

@@ -21,27 +21,20 @@ static int watch(const struct control *control, int operation, int descriptor, e
 	return epoll_ctl(control->epoll, operation, descriptor, &event) == 0 ? 0 : -errno;
 }
 
-static void count_absent(struct control *control)
-{
-	const struct scope scope = { .total = &control->tables.total[control->slot] };
-	counters_drop(&scope, DROP_AGENT_ABSENT);
-}
-
 static void pass_on(const struct event *event, void *context)
 {
 	struct control *control = context;
 	struct agent *agent = &control->agent;
+	bool is_dropped = false;
 	if (event->kind == EVENT_DATAGRAM) {
-		if (!agent_send_event(agent, CONTROL_DATAGRAM_RECEIVED, event->endpoint,
-				      ENDPOINT_BYTES, event->bytes, event->length))
-			count_absent(control);
+		is_dropped = !agent_send_event(agent, CONTROL_DATAGRAM_RECEIVED, event->endpoint,
+					       ENDPOINT_BYTES, event->bytes, event->length);
 	} else if (event->kind == EVENT_CONTROL) {
 		struct control_control_received fields = { .peer = be32_of(event->peer),
 							   .local_id = be32_of(event->local_id) };
 		memcpy(fields.endpoint, event->endpoint, ENDPOINT_BYTES);
-		if (!agent_send_event(agent, CONTROL_CONTROL_RECEIVED, &fields, sizeof(fields),
-				      event->bytes, event->length))
-			count_absent(control);
+		is_dropped = !agent_send_event(agent, CONTROL_CONTROL_RECEIVED, &fields,
+					       sizeof(fields), event->bytes, event->length);
 	} else if (event->kind == EVENT_NEEDED) {
 		const struct control_session_needed fields = { .peer = be32_of(event->peer) };
 		struct peer *peer = tables_find_peer(&control->tables, event->peer);
@@ -59,6 +52,9 @@ static void pass_on(const struct event *event, void *context)
 		uint16_t code = is_spent ? CONTROL_SESSION_SPENT : CONTROL_SESSION_CONFIRMED;
 		(void)agent_send_event(agent, code, &fields, sizeof(fields), NULL, 0);
 	}
+	const struct scope scope = { .total = &control->tables.total[control->slot] };
+	if (is_dropped)
+		counters_drop(&scope, DROP_AGENT_ABSENT);
 }
 
 /* What is reported by time: activity, and again that a session is needed. */
@@ -96,16 +92,15 @@ static void handle_agent(struct control *control, uint32_t events)
 		atomic_store(&control->events.agent_attached, true);
 }
 
-/* Sends what has gathered, reads on what was left for want of room, and chooses what to wait for.
- */
+/* Sends what has gathered, reads what had no room for answers, chooses what to wait for. */
 static void settle_agent(struct control *control)
 {
 	struct agent *agent = &control->agent;
 	if (agent->connection < 0)
 		return;
-	bool was_full = !agent_has_room(agent);
 	bool lives = agent_write(agent);
-	if (lives && was_full && agent_has_room(agent))
+	/* Input that was left for want of room wakes nobody. */
+	while (lives && agent->is_held && agent_has_room(agent))
 		lives = agent_read(agent, requests_handle, control) && agent_write(agent);
 	if (!lives) {
 		drop_agent(control);

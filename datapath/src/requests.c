@@ -167,7 +167,9 @@ static int check_port(struct request *request, const struct control_port_set *fi
 		return result;
 	if (mtu < MTU_BYTES_MIN || mtu > MTU_BYTES_MAX)
 		return refuse(request, EINVAL, "the MTU must be 68 to 65000");
-	if (name[0] == 0 || name[IFNAMSIZ - 1] != 0 || strpbrk(name, "/% ") != NULL)
+	size_t length = strnlen(name, IFNAMSIZ - 1);
+	if (length == 0 || !bytes_are_zero(fields->name + length, IFNAMSIZ - length) ||
+	    strpbrk(name, "/% ") != NULL)
 		return refuse(request, EINVAL, "the name must have 1 to 15 characters");
 	return 0;
 }
