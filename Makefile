@@ -13,12 +13,12 @@ RINGS := $(NODE) tools/test-rings.ts
 # Reports of the last run; test-rings.ts sets it, a single ring may leave it alone.
 RESULTS ?= .cache/results
 ARGS ?=
-C_FILES = $(wildcard datapath/src/*.c datapath/test/*.c)
+C_FILES = $(wildcard datapath/src/*.c datapath/test/*.c datapath/fuzz/*.c) datapath/test/tool/codec.c
 
 STATIC_RINGS := check-format check-lint check-types check-imports check-vocabulary check-tidy check-generated
-C_RINGS := test-datapath test-datapath-sanitized check-clang-tidy
-CHECK_RINGS := $(STATIC_RINGS) test-unit $(C_RINGS)
-ROOT_RINGS := test-netns
+C_RINGS := test-datapath test-datapath-sanitized test-datapath-fuzz-replay check-clang-tidy
+CHECK_RINGS := $(STATIC_RINGS) test-unit test-differential $(C_RINGS)
+ROOT_RINGS := test-netns test-tsan
 
 .PHONY: help
 help: ## Show this list
@@ -50,8 +50,23 @@ bench: datapath bench-tools ## Throughput, packets, latency and CPU beside the k
 	@$(NODE) bench/run.ts $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers of the data path (clang)
-	@$(MAKE) -C datapath fuzz $(ARGS)
+fuzz: ## Search with the fuzz targets of the data path (clang); ARGS='--seconds 600'
+	@command -v clang >/dev/null || { echo 'clang is missing: apt-get install clang' >&2; exit 1; }
+	@$(MAKE) -C datapath -f fuzz/Makefile fuzz
+	@$(NODE) tools/fuzz.ts $(ARGS)
+
+.PHONY: flood
+flood: datapath ## What is left of one TCP stream under each kind of flood (root)
+	@$(NODE) test/flood/run.ts $(ARGS)
+
+.PHONY: soak
+soak: datapath ## Hosts under churn, loss and rekeys; ARGS='--minutes 60' (root)
+	@$(NODE) test/soak/run.ts $(ARGS)
+
+.PHONY: tsan
+tsan: ## Compile the data path under ThreadSanitizer (clang)
+	@command -v clang >/dev/null || { echo 'clang is missing: apt-get install clang' >&2; exit 1; }
+	@$(MAKE) -C datapath -f tsan.mk
 
 .PHONY: run
 run: datapath ## The demonstration of `npm start` (root)
@@ -91,7 +106,7 @@ check-generated: ## Generated files are what their generators write
 .PHONY: check-clang-tidy
 check-clang-tidy: ## clang-tidy on the data path, findings are errors
 	@command -v clang-tidy >/dev/null || { echo 'clang-tidy is missing: apt-get install clang-tidy' >&2; exit 1; }
-	@clang-tidy --quiet $(C_FILES) -- -std=gnu11 -D_GNU_SOURCE -iquote datapath/src
+	@clang-tidy --quiet $(C_FILES) -- -std=gnu11 -D_GNU_SOURCE -iquote datapath/src -iquote datapath/fuzz
 
 ## Single rings of tests
 
@@ -107,6 +122,10 @@ test-sim: ## The simulation's tests
 test-netns: datapath ## The tests in namespaces (root)
 	@$(VITEST) --project netns --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-netns.json $(ARGS)
 
+.PHONY: test-tsan
+test-tsan: tsan ## Threads of the data path under load, watched by ThreadSanitizer (root)
+	@$(VITEST) --project tsan --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-tsan.json $(ARGS)
+
 .PHONY: test-datapath
 test-datapath: ## C build with all warnings as errors, and its tests
 	@mkdir -p $(RESULTS)
@@ -118,6 +137,21 @@ test-datapath-sanitized: ## The same with address and undefined-behaviour saniti
 	@mkdir -p $(RESULTS)
 	@$(MAKE) -C datapath asan build/asan/tests
 	@cd datapath && build/asan/tests | tee $(abspath $(RESULTS))/test-datapath-sanitized.log
+
+FUZZ_TARGETS := frame_from_tap datagram_from_udp control_message offload_split_join
+
+.PHONY: test-datapath-fuzz-replay
+test-datapath-fuzz-replay: ## The fuzzers' committed inputs, under sanitizers
+	@mkdir -p $(RESULTS)
+	@$(MAKE) -C datapath -f fuzz/Makefile replay
+	@cd datapath && for target in $(FUZZ_TARGETS); do \
+		build/fuzz/replay-$$target fuzz/corpus/$$target; \
+	done | tee $(abspath $(RESULTS))/test-datapath-fuzz-replay.log
+
+.PHONY: test-differential
+test-differential: ## The data path against the reference implementation, on random cases
+	@$(MAKE) -C datapath -f fuzz/Makefile codec
+	@$(VITEST) --project differential --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-differential.json $(ARGS)
 
 ## Making things
 

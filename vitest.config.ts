@@ -15,7 +15,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'test/soak/**/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },
@@ -28,8 +33,23 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'differential',
+          include: ['test/differential/**/*.test.ts'],
+        },
+      },
+      {
+        test: {
           name: 'netns',
           include: ['test/netns/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: NETNS_TEST_TIMEOUT_MS,
+          hookTimeout: NETNS_TEST_TIMEOUT_MS,
+        },
+      },
+      {
+        test: {
+          name: 'tsan',
+          include: ['test/tsan/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: NETNS_TEST_TIMEOUT_MS,
           hookTimeout: NETNS_TEST_TIMEOUT_MS,

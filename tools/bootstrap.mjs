@@ -7,7 +7,7 @@
  * data path; then it runs what was asked for with the pinned Node. Each part is skipped when its
  * result is there.
  *
- *   node tools/bootstrap.mjs start|test|bench|check|sim|fuzz -- ARGUMENTS
+ *   node tools/bootstrap.mjs start|test|bench|check|sim|fuzz|soak -- ARGUMENTS
  *
  * Set-up prints to standard error, so that standard output holds what the program itself prints.
  * Set-ups of one checkout
@@ -112,6 +112,7 @@ const WORDS = {
   check: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('check', args) },
   sim: { packages: BASE_PACKAGES, run: (args) => make('sim', args) },
   fuzz: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('fuzz', args) },
+  soak: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('soak', args) },
 };
 
 /** Thrown for what a person has to change; its message is all that is printed. */

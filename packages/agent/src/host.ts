@@ -288,7 +288,7 @@ export class Host {
       if (this.#keeper.restarts > 0) mesh.handleDatapathRestarted(now);
       else if (adopted.length > 0) mesh.adoptSessions(adopted, now);
     });
-    this.driver.forgetPeersBut(new Set(peers.map(({ peer }) => peer)));
+    this.driver.keepPeers(peers);
   }
 
   #takeReattached(attached: AttachedDatapath): void {

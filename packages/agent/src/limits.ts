@@ -96,6 +96,13 @@ export const LOCAL_REQUEST_MS = 10_000;
 export const PUNT_QUEUE_MAX = 256;
 /** Handshake datagrams are looked at this long before other work has its turn. */
 export const PUNT_TURN_MS = 5;
+/**
+ * Share of the time that handshake datagrams from addresses of no peer may take: some hundred
+ * cookie replies a second. Those of peers have no such bound.
+ */
+export const PUNT_STRANGER_SHARE = 0.1;
+/** The share is kept over this time, so that a few of them are never held up. */
+export const PUNT_BURST_MS = 500;
 /** Connections open on the metrics endpoint: a collector or two, and a person who looks. */
 export const METRICS_CONNECTIONS_MAX = 16;
 /** Between two pings of one request. */

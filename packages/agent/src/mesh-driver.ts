@@ -3,18 +3,20 @@
  * to the data path in the order in which the mesh gave them. Nothing that an action fails with
  * comes back through here; failures are counted and told.
  */
-import { UNKNOWN_ENDPOINT } from '@etherloom/core';
+import { UNKNOWN_ENDPOINT, endpointAddress } from '@etherloom/core';
 import type {
   Endpoint,
   Mesh,
   MeshAction,
   MeshEvent,
+  PeerConfig,
   PeerStatus,
   RefusalReason,
 } from '@etherloom/core';
 import { monotonicMs } from './clock.ts';
 import type { DatapathClient, DatapathEvent } from './datapath/client.ts';
 import { assertNever } from './assert-never.ts';
+import { PUNT_STRANGER_SHARE } from './limits.ts';
 import { PUNT_REFUSAL, PuntQueue } from './punt-queue.ts';
 
 /** Longest timer that node takes. */
@@ -35,10 +37,15 @@ export class MeshDriver {
   readonly #mesh: Mesh;
   readonly #deps: MeshDriverDeps;
   readonly #endpoints = new Map<number, Endpoint>();
+  #candidates: readonly Endpoint[] = [];
+  /** Addresses of peers; made when it is asked for after a change. */
+  #known: ReadonlySet<string> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #arming: NodeJS.Immediate | undefined;
-  readonly #queue = new PuntQueue<DatapathEvent>((event) =>
-    this.run((mesh, now) => feed(mesh, event, now)),
+  /** A flood would have to guess whose address to send from to get into the queue of peers. */
+  readonly #ofPeers = new PuntQueue<DatapathEvent>(1, (event) => this.#feed(event));
+  readonly #ofStrangers = new PuntQueue<DatapathEvent>(PUNT_STRANGER_SHARE, (event) =>
+    this.#feed(event),
   );
   readonly #punts = { handshake: 0, control: 0 };
   #refusedPunts = 0;
@@ -57,11 +64,16 @@ export class MeshDriver {
   /** Takes over what a running data path has. */
   adoptEndpoint(peer: number, endpoint: Endpoint): void {
     this.#endpoints.set(peer, endpoint);
+    this.#known = undefined;
   }
 
-  forgetPeersBut(peers: ReadonlySet<number>): void {
+  /** Keeps what concerns these peers, and knows their addresses from here on. */
+  keepPeers(peers: readonly Pick<PeerConfig, 'peer' | 'endpoints'>[]): void {
+    this.#candidates = peers.flatMap(({ endpoints }) => endpoints);
+    this.#known = undefined;
+    const ids = new Set(peers.map(({ peer }) => peer));
     for (const peer of this.#endpoints.keys()) {
-      if (!peers.has(peer)) this.#endpoints.delete(peer);
+      if (!ids.has(peer)) this.#endpoints.delete(peer);
     }
   }
 
@@ -96,17 +108,33 @@ export class MeshDriver {
   handle(event: DatapathEvent): void {
     if (event.name === 'datagramReceived') {
       this.#punts.handshake++;
-      if (!this.#queue.push(event.values.bytes[0] ?? 0, event)) this.#refusedPunts++;
+      const { bytes, endpoint } = event.values;
+      const queue = this.#isKnown(endpoint) ? this.#ofPeers : this.#ofStrangers;
+      if (!queue.push(bytes[0] ?? 0, event)) this.#refusedPunts++;
       return;
     }
     if (event.name === 'controlReceived') this.#punts.control++;
-    this.run((mesh, now) => feed(mesh, event, now));
+    this.#feed(event);
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#queue.clear();
+    this.#ofPeers.clear();
+    this.#ofStrangers.clear();
     clearTimeout(this.#timer);
+  }
+
+  #feed(event: DatapathEvent): void {
+    this.run((mesh, now) => feed(mesh, event, now));
+  }
+
+  #isKnown(source: Endpoint): boolean {
+    this.#known ??= new Set(
+      [...this.#candidates, ...this.#endpoints.values()].map((endpoint) =>
+        endpointAddress(endpoint).join(),
+      ),
+    );
+    return this.#known.has(endpointAddress(source).join());
   }
 
   /** Asking for the next timeout looks at every peer: once for all events that came together. */
@@ -128,7 +156,10 @@ export class MeshDriver {
 
   #carryOut(action: MeshAction): void {
     if (action.kind === 'event') return this.#deps.onEvent(action.event);
-    if (action.kind === 'setEndpoint') this.#endpoints.set(action.peer, action.endpoint);
+    if (action.kind === 'setEndpoint') {
+      this.#endpoints.set(action.peer, action.endpoint);
+      this.#known = undefined;
+    }
     const client = this.#deps.client();
     if (client === undefined) return;
     this.#send(client, action).catch((error: unknown) =>

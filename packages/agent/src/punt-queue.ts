@@ -1,21 +1,27 @@
 /**
  * Handshake datagrams that wait for their turn. Each may cost a Diffie-Hellman operation, and a
  * flood brings more than a core can pay for; answers of the data path and requests of people arrive
- * on the same event loop and must not wait behind them. So they are looked at in short turns, what
- * comes beyond a bound is dropped, and a flood of one kind takes nothing from the others.
+ * on the same event loop and must not wait behind them, and programs on this host want the core.
+ * So they are looked at in short turns, for no more than a share of the time, what comes beyond a
+ * bound is dropped, and a flood of one kind takes nothing from the others.
  */
 import { monotonicMs } from './clock.ts';
-import { PUNT_QUEUE_MAX, PUNT_TURN_MS } from './limits.ts';
+import { PUNT_BURST_MS, PUNT_QUEUE_MAX, PUNT_TURN_MS } from './limits.ts';
 
 /** The refusal by which the agent counts what is dropped for want of room. */
 export const PUNT_REFUSAL = 'queue_full';
 
 export class PuntQueue<T> {
   readonly #handle: (item: T) => void;
+  readonly #share: number;
   readonly #queues = new Map<number, T[]>();
-  #turn: NodeJS.Immediate | undefined;
+  #cancelTurn: (() => void) | undefined;
+  /** When the time that was taken would be over, had it been taken at the share. */
+  #paidAtMs = 0;
 
-  constructor(handle: (item: T) => void) {
+  /** `share` of the time is what handling may take in the long run, at most 1. */
+  constructor(share: number, handle: (item: T) => void) {
+    this.#share = share;
     this.#handle = handle;
   }
 
@@ -25,21 +31,33 @@ export class PuntQueue<T> {
     if (queue.length >= PUNT_QUEUE_MAX) return false;
     queue.push(item);
     this.#queues.set(kind, queue);
-    this.#turn ??= setImmediate(() => this.#take());
+    this.#cancelTurn ??= this.#plan();
     return true;
   }
 
   /** Forgets what waits. */
   clear(): void {
-    clearImmediate(this.#turn);
-    this.#turn = undefined;
+    this.#cancelTurn?.();
+    this.#cancelTurn = undefined;
     this.#queues.clear();
   }
 
+  /** Plans the next turn; gives what takes it back. */
+  #plan(): () => void {
+    const waitMs = this.#paidAtMs - PUNT_BURST_MS - monotonicMs();
+    if (this.#share < 1 && waitMs > 0) {
+      const timer = setTimeout(() => this.#take(), waitMs);
+      return () => clearTimeout(timer);
+    }
+    const immediate = setImmediate(() => this.#take());
+    return () => clearImmediate(immediate);
+  }
+
   #take(): void {
-    this.#turn = undefined;
-    const end = monotonicMs() + PUNT_TURN_MS;
-    for (let hasSome = true; hasSome && monotonicMs() < end;) {
+    this.#cancelTurn = undefined;
+    const began = monotonicMs();
+    let now = began;
+    for (let hasSome = true; hasSome && now < began + PUNT_TURN_MS; now = monotonicMs()) {
       hasSome = false;
       for (const queue of this.#queues.values()) {
         const item = queue.shift();
@@ -48,7 +66,8 @@ export class PuntQueue<T> {
         hasSome = true;
       }
     }
+    this.#paidAtMs = Math.max(this.#paidAtMs, began) + (now - began) / this.#share;
     const isEmpty = [...this.#queues.values()].every((queue) => queue.length === 0);
-    if (!isEmpty) this.#turn ??= setImmediate(() => this.#take());
+    if (!isEmpty) this.#cancelTurn ??= this.#plan();
   }
 }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CONTROL_VERSION, ControlDeframer, decodeControl, encodeControl } from '@etherloom/core';
 import type { ControlMessage } from '@etherloom/core';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DATAPATH_PENDING_MAX } from '../limits.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DATAPATH_ANSWER_MS, DATAPATH_PENDING_MAX } from '../limits.ts';
 import type { DatapathClientHandlers } from './client.ts';
 import { DatapathClient } from './client.ts';
 
@@ -95,6 +95,39 @@ test('takes no more requests than it can remember', async () => {
   await expect(client.request('counters', {})).rejects.toThrow(/requests wait for the data path/);
   client.close();
   expect(new Set(await Promise.all(waiting))).toEqual(new Set(['ended']));
+});
+
+describe('a data path that leaves a request without an answer', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test('is given up when it says nothing', async () => {
+    const client = await connect(() => undefined);
+    const waiting = client.request('counters', {});
+    vi.advanceTimersByTime(DATAPATH_ANSWER_MS);
+    await expect(waiting).rejects.toThrow(`did not answer for ${DATAPATH_ANSWER_MS} ms`);
+  });
+
+  test('lives while its events arrive, behind which the answer may wait', async () => {
+    let answer = (): void => undefined;
+    let heard = (): void => undefined;
+    const client = await connect(
+      ({ requestId }, socket) => {
+        socket.write(encodeControl('sessionNeeded', 0, { peer: 9 }));
+        answer = () => void socket.write(encodeControl('ok', requestId, {}));
+      },
+      { onEvent: () => heard() },
+    );
+    const event = new Promise<void>((resolve) => (heard = resolve));
+    const waiting = client.request('counters', {});
+    vi.advanceTimersByTime(DATAPATH_ANSWER_MS - 1);
+    await event;
+    vi.advanceTimersByTime(DATAPATH_ANSWER_MS - 1);
+    answer();
+    await expect(waiting).resolves.toEqual([]);
+  });
 });
 
 test('refuses a data path of another version', async () => {

@@ -17,6 +17,12 @@ export type Admission =
   /** Refused for want of a cookie; the reply goes back to the source. */
   | { readonly verdict: 'challenged'; readonly reason: RefusalReason; readonly reply: Uint8Array };
 
+/**
+ * What a response is to this host: an answer to nothing that it sent, an answer that it waits for,
+ * or one more after several.
+ */
+export type Expectation = 'nothing' | 'answer' | 'surplus';
+
 export class HandshakeGate {
   readonly #mac1Key: Uint8Array;
   readonly #jar: CookieJar;
@@ -28,13 +34,28 @@ export class HandshakeGate {
     this.#jar = new CookieJar(ownStatic, random);
   }
 
-  admit(source: Endpoint, bytes: Uint8Array, now: number): Admission {
+  /**
+   * `expect` is asked of a response with a valid mac1. Whoever names the random id of a handshake
+   * under way has seen its initiation: the first such responses need no cookie, and a flood of
+   * forged ones cannot keep a host from its own handshakes.
+   */
+  admit(
+    source: Endpoint,
+    bytes: Uint8Array,
+    now: number,
+    expect: (response: Response) => Expectation = () => 'surplus',
+  ): Admission {
     const message = parseHandshake(bytes);
     if (typeof message === 'string') return { verdict: 'refused', reason: message };
     // A cookie reply costs one symmetric opening, and that only when it matches a handshake under
     // way.
     if (message.kind === 'cookieReply') return { verdict: 'admitted', message };
     if (!hasValidMac1(bytes, this.#mac1Key)) return { verdict: 'refused', reason: 'mac1_invalid' };
+    if (message.kind === 'response') {
+      const expectation = expect(message);
+      if (expectation === 'nothing') return { verdict: 'refused', reason: 'session_unmatched' };
+      if (expectation === 'answer') return { verdict: 'admitted', message };
+    }
     if (!this.#load.countMessage(now)) return { verdict: 'admitted', message };
     if (!hasValidMac2(bytes, this.#jar.cookieOf(source, now))) {
       const reply = this.#jar.reply(source, message.senderId, mac1Of(bytes), now);

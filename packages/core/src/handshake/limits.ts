@@ -18,6 +18,11 @@ export const LOAD_MESSAGES_PER_SECOND = 200;
  */
 export const LOAD_BURST = 200;
 /**
+ * Responses to one initiation that are looked at without a cookie: the peer's, and some that the
+ * network repeats or somebody on the way forges.
+ */
+export const RESPONSES_UNPROVED_MAX = 4;
+/**
  * Under load, handshake messages a second from one source address that has proved itself by a
  * cookie.
  */

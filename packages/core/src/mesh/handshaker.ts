@@ -8,6 +8,8 @@ import { openCookie } from '../handshake/cookie-jar.ts';
 import { initiate, openInitiation, openResponse, respond } from '../handshake/exchange.ts';
 import type { LocalParty, OpenedInitiation } from '../handshake/exchange.ts';
 import { HandshakeGate } from '../handshake/gate.ts';
+import type { Expectation } from '../handshake/gate.ts';
+import { RESPONSES_UNPROVED_MAX } from '../handshake/limits.ts';
 import { appendMacs, mac1Of } from '../handshake/macs.ts';
 import type { CookieReply, Initiation, Response } from '../handshake/messages.ts';
 import { isLaterOrdinal } from '../handshake/payload.ts';
@@ -80,7 +82,7 @@ export class Handshaker {
   /** Should be called with every datagram that the data path punts. */
   handleDatagram(from: Endpoint, bytes: Uint8Array, now: number): void {
     const { outbox } = this.#deps;
-    const admission = this.#gate.admit(from, bytes, now);
+    const admission = this.#gate.admit(from, bytes, now, (response) => this.#expect(response));
     if (admission.verdict !== 'admitted') {
       outbox.refuse(admission.reason);
       if (admission.verdict === 'challenged') outbox.sendDatagram(from, admission.reply);
@@ -113,12 +115,19 @@ export class Handshaker {
       body,
       startedAt: now,
       targets,
+      responses: 0,
       hasFollowedCookie: false,
     };
     this.#deps.book.reserve(sessionId, record);
     for (const target of targets) this.#send(record, body, target, now);
     record.tries = tries + 1;
     record.handshakeAt = now + this.#retryMs(record.tries);
+  }
+
+  #expect({ receiverId }: Response): Expectation {
+    const pending = this.#deps.book.holderOf(receiverId)?.pending;
+    if (pending?.localId !== receiverId) return 'nothing';
+    return ++pending.responses <= RESPONSES_UNPROVED_MAX ? 'answer' : 'surplus';
   }
 
   #retryMs(tries: number): number {

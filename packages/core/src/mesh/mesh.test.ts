@@ -28,7 +28,7 @@ import type { MeshAction, MeshEvent, PeerConfig, PeerState } from './types.ts';
 import { ACTIVITY, SESSION_ACTIVATION } from '../datapath-control/messages.ts';
 import { makeEndpoint, parseEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { LOAD_BURST } from '../handshake/limits.ts';
+import { LOAD_BURST, RESPONSES_UNPROVED_MAX } from '../handshake/limits.ts';
 import { appendMacs, mac1Key } from '../handshake/macs.ts';
 import type { RefusalReason } from '../handshake/refusals.ts';
 import { keyPairOf } from '../noise/x25519.ts';
@@ -316,12 +316,35 @@ describe('under load', () => {
     expect(a.receive(b.at, reply.bytes, 3), 'a second reply').toEqual([]);
   });
 
+  it('a response that is waited for needs no cookie', () => {
+    const { a, b } = pair();
+    const initiation = initiationOf(a);
+    const noise = initiationOf(new End(9, NOWHERE).knowing(a));
+    for (let count = 0; count < LOAD_BURST; count++) a.receive(NOWHERE, noise, 0);
+    const response = only(b.receive(a.at, initiation, 0), 'sendDatagram');
+    expect(a.receive(b.at, response.bytes, 0).map(nameOf)).toContain('setSession');
+  });
+
+  it('responses to nothing bring no load, and are answered by nothing', () => {
+    const { a, b } = pair();
+    const response = only(b.receive(a.at, initiationOf(a), 0), 'sendDatagram');
+    const stray = forgedResponse(response.bytes, a, 77);
+    for (let count = 0; count < LOAD_BURST; count++)
+      expect(a.receive(NOWHERE, stray, 0)).toEqual([]);
+    expect(a.mesh.refusals().get('session_unmatched')).toBe(LOAD_BURST);
+    const other = new End(9, NOWHERE).knowing(a);
+    a.receive(NOWHERE, initiationOf(other), 0);
+    expect(a.mesh.refusals().get('cookie_required')).toBe(undefined);
+  });
+
   it('a responder repeats its response with the cookie', () => {
     const { a, b } = pair();
     const initiation = initiationOf(a);
     const noise = initiationOf(new End(9, NOWHERE).knowing(a));
     for (let count = 0; count < LOAD_BURST; count++) a.receive(NOWHERE, noise, 0);
     const response = only(b.receive(a.at, initiation, 0), 'sendDatagram');
+    for (let count = 0; count < RESPONSES_UNPROVED_MAX; count++)
+      expect(a.receive(NOWHERE, forgedResponse(response.bytes, a), 0)).toEqual([]);
     const reply = only(a.receive(b.at, response.bytes, 0), 'sendDatagram');
     const again = only(b.receive(a.at, reply.bytes, 0), 'sendDatagram');
     expect(a.receive(b.at, again.bytes, 0).map(nameOf)).toContain('setSession');
@@ -351,6 +374,15 @@ describe('a session', () => {
     const { at } = untilSent(b, a, REKEY_AFTER_RESPONDER_MS - 1, 'sendDatagram');
     expect(at).toBeGreaterThanOrEqual(REKEY_AFTER_RESPONDER_MS);
     expect(at).toBeLessThanOrEqual(REKEY_AFTER_RESPONDER_MS + REKEY_JITTER_MS + 20);
+  });
+
+  it('is rekeyed after another time where one is given', () => {
+    const a = new End(SMALL, parseEndpoint('192.0.2.1:8002'), 1, 2_000);
+    const b = new End(LARGE, parseEndpoint('192.0.2.2:8002')).knowing(a);
+    connect(a.knowing(b), b, 0);
+    const { at } = untilSent(a, b, 1_999, 'sendDatagram');
+    expect(at).toBeGreaterThanOrEqual(2_000);
+    expect(at).toBeLessThanOrEqual(2_000 + REKEY_JITTER_MS + 20);
   });
 
   it('is rekeyed at once when it is spent, and when a frame waits without one', () => {
@@ -603,7 +635,7 @@ class End {
   #peer: PeerConfig | undefined;
   #draws: number;
 
-  constructor(id: number, at: Endpoint, lanes = 3) {
+  constructor(id: number, at: Endpoint, lanes = 3, rekeyAfterMs?: number) {
     this.at = at;
     this.nodeId = new Uint8Array(16).fill(id);
     const privateKey = new Uint8Array(32).fill(id);
@@ -611,7 +643,8 @@ class End {
     this.#draws = id * 1_000_000;
     const random = (count: number) => this.#random(count);
     const staticKeys = { privateKey, publicKey: this.publicKey };
-    this.mesh = new Mesh({ nodeId: this.nodeId, staticKeys, startCount: 1, lanes }, { random });
+    const options = { nodeId: this.nodeId, staticKeys, startCount: 1, lanes, rekeyAfterMs };
+    this.mesh = new Mesh(options, { random });
   }
 
   knowing(other: End): this {
@@ -684,6 +717,14 @@ function crowdOf(index: number): PeerConfig {
   const sessionKey = new Uint8Array(32);
   new DataView(sessionKey.buffer).setUint32(0, index);
   return { peer: index + 1, nodeId: sessionKey.slice(0, 16), sessionKey, endpoints: [] };
+}
+
+/** A response with other sealed bytes and a right mac1, to the same handshake or another. */
+function forgedResponse(bytes: Uint8Array, to: End, receiverId?: number): Uint8Array {
+  const body = bytes.slice(0, -32);
+  body[body.length - 1] = (body.at(-1) ?? 0) ^ 1;
+  if (receiverId !== undefined) new DataView(body.buffer).setUint32(8, receiverId);
+  return appendMacs(body, mac1Key(to.publicKey), undefined);
 }
 
 function initiationOf(end: End, now = 0): Uint8Array {

@@ -46,6 +46,8 @@ export interface PendingHandshake {
   readonly body: Uint8Array;
   readonly startedAt: number;
   readonly targets: readonly Endpoint[];
+  /** Responses that named it, with a valid mac1. */
+  responses: number;
   /** A cookie reply is followed at once, but only one a try. */
   hasFollowedCookie: boolean;
 }
