@@ -7,7 +7,7 @@
  *     node tools/fuzz.ts [--seconds N] [--only TARGET,...]    search
  *     node tools/fuzz.ts --merge                              make the committed corpora anew
  *
- * A merge keeps the fewest inputs that together reach every edge, and all named regression-*.
+ * A merge keeps few inputs that together reach every edge, and all named regression-*.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -119,7 +119,7 @@ function print(searches: readonly Search[]): void {
   }
 }
 
-/** Replaces a committed corpus by the fewest of all known inputs that reach the same edges. */
+/** Replaces a committed corpus by a few of all known inputs that reach the same edges. */
 async function merge(target: string, seeds: string): Promise<void> {
   const committed = join(CORPORA, target);
   const fresh = join(CACHE, `${target}-merged`);

@@ -106,6 +106,9 @@ const SHAPES: readonly (readonly [string, Omit<FrameShape, 'from' | 'to' | 'payl
   ['udp4-fragmentable', { tags: [], network: { ...IPV4, dontFragment: false }, transport: UDP }],
 ];
 
+/** Shapes whose headers differ from those of another shape in a flag only. */
+const ALIKE_IN_HEADERS = ['tcp4-cwr', 'tcp4-fin', 'tcp4-syn', 'udp4-fragmentable'];
+
 const build = (name: string, from: number, to: number, payloadBytes: number): BuiltFrame => {
   const shape = SHAPES.find(([known]) => known === name)?.[1];
   if (shape === undefined) throw new Error(`no shape ${name}`);
@@ -346,7 +349,8 @@ function offloadSeeds(): Seeds {
     const train = input(build(name, 1, 2, 700), 200);
     seeds.push([name, train]);
     seeds.push([`${name}-largest`, input(build(name, 1, 2, 65400), 1400)]);
-    seeds.push([`regression-each-byte-${name}`, eachByte(build(name, 1, 2, 12_000))]);
+    if (!ALIKE_IN_HEADERS.includes(name))
+      seeds.push([`regression-each-byte-${name}`, eachByte(build(name, 1, 2, 12_000))]);
     for (const [what, bytes] of changes) seeds.push([`${name}-${what}`, concat(train, bytes)]);
   }
   return seeds;
