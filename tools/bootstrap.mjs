@@ -81,6 +81,7 @@ const TEST_PACKAGES = [
     isThere: command('nft'),
     why: 'faults in the underlay: drops, address translation',
   },
+  { name: 'procps', isThere: command('ps'), why: 'lists the processes that a test left' },
   { name: 'tcpdump', isThere: command('tcpdump'), why: 'looks at what really crosses a device' },
 ];
 const BENCH_PACKAGES = [
