@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@etherloom/lab';
 import type { Background, Namespace, World } from '@etherloom/lab';
-import { median } from './result.ts';
 import type { Sample } from './result.ts';
+import { median } from './statistics.ts';
 
 const UDP_BLAST = fileURLToPath(new URL('../.cache/bench/udp_blast', import.meta.url));
 /** Payload of a small packet, bytes. */
@@ -56,7 +56,8 @@ export async function measure(pair: Pair): Promise<Sample> {
   };
 }
 
-async function measureTcp(
+/** One TCP stream, or what `options` of iperf3 make of it. */
+export async function measureTcp(
   pair: Pair,
   options: readonly string[],
 ): Promise<{ gbps: number; gbits: number }> {

@@ -1,8 +1,11 @@
 /**
  * What a run of the benchmark found, and how it is shown: medians over the rounds, ratios to the
- * kernel's VXLAN, one table and one JSON document. Pure, so that the format that others read is
+ * kernel's VXLAN, tables and one JSON document. Pure, so that the format that others read is
  * tested without a network.
  */
+
+import type { Scenario } from './scenario.ts';
+import { median, rounded } from './statistics.ts';
 
 /** What one round measured of one contender. */
 export interface Sample {
@@ -42,6 +45,7 @@ export interface Result {
   readonly machine: Machine;
   readonly rows: readonly Row[];
   readonly skipped: readonly Skipped[];
+  readonly scenarios: readonly Scenario[];
 }
 
 /** Columns in order: key, heading, decimals, and whether more is better. */
@@ -57,18 +61,6 @@ export const COLUMNS = [
 /** The contender that ratios are made to. */
 export const REFERENCE = 'vxlan';
 
-/**
- * Middle value; the mean of the two middle ones of an even count. Throws without values: there is
- * no honest answer.
- */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
-  if (upper === undefined || lower === undefined) throw new RangeError('a median needs a value');
-  return (upper + lower) / 2;
-}
-
 /** Row of a contender from its rounds. */
 export function rowOf(name: string, samples: readonly Sample[]): Row {
   const of = (key: keyof Sample): number => rounded(median(samples.map((sample) => sample[key])));
@@ -83,11 +75,20 @@ export function rowOf(name: string, samples: readonly Sample[]): Row {
   };
 }
 
-/** Four significant places are more than a short run can know. */
-const rounded = (value: number): number => Number(value.toPrecision(4));
-
-/** The table as text, with the ratios to VXLAN in a second one. */
+/** The tables as text: contenders, their ratios to VXLAN, scenarios, and what was left out. */
 export function formatTable(result: Result): string {
+  const parts = [
+    result.rows.length === 0 ? [] : contenderLines(result),
+    result.scenarios.length === 0 ? [] : scenarioLines(result.scenarios),
+    result.skipped.map(({ name, reason }) => `${name}: not measured, ${reason}`),
+  ];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+function contenderLines(result: Result): string[] {
   const heading = ['', ...COLUMNS.map(([, title]) => title)];
   const rows = result.rows.map((row) => [
     row.name,
@@ -105,11 +106,30 @@ export function formatTable(result: Result): string {
       ...align([heading, ...ratios]),
     );
   }
-  lines.push(...result.skipped.map(({ name, reason }) => `${name}: not measured, ${reason}`));
-  return lines.join('\n');
+  return lines;
 }
 
-function align(rows: readonly (readonly string[])[]): string[] {
+function scenarioLines(scenarios: readonly Scenario[]): string[] {
+  const bound = ({ better }: Scenario, value: number | null): string =>
+    value === null ? '' : `${better === 'more' ? '>=' : '<='} ${value}`;
+  const rows = scenarios.map((scenario) => [
+    scenario.name,
+    `${scenario.value.toPrecision(3)} ${scenario.unit}`,
+    scenario.reference === null
+      ? ''
+      : `${scenario.reference.value.toPrecision(3)} ${scenario.reference.name}`,
+    scenario.ratio === null ? '' : scenario.ratio.toFixed(2),
+    `${(scenario.error * 100).toFixed(1)} %`,
+    bound(scenario, scenario.wanted),
+    bound(scenario, scenario.aim),
+    scenario.verdict ?? '',
+  ]);
+  const heading = ['', 'measured', 'beside', 'ratio', 'error', 'at least', 'aim', 'verdict'];
+  return align([heading, ...rows]);
+}
+
+/** Columns of one width: the first to the left, the others to the right. */
+export function align(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );

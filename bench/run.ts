@@ -1,80 +1,60 @@
 /**
- * The benchmark: two namespaces, one veth pair at MTU 1500, every contender over it, and one table.
- * Rounds go over all contenders before the next begins, so that a machine that gets slower does so
- * for all alike. Writes nothing but the file of --json; what it made is removed when it ends, also
- * by a signal, and by the next run after a kill -9 (the lab's manifest).
+ * The benchmark: the main table, the scenarios beside it, a comparison with another result, or a
+ * flame graph. Writes nothing but the files of --json and --flame; what it made is removed when it
+ * ends, also by a signal, and by the next run after a kill -9 (the lab's manifest).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { createWorld, tryCommand } from '@etherloom/lab';
+import { createWorld } from '@etherloom/lab';
 import type { World } from '@etherloom/lab';
 import { USAGE, UsageError, parseArguments } from './arguments.ts';
-import type { BenchArguments, ContenderName } from './arguments.ts';
-import { CONTENDERS } from './contenders.ts';
-import { measure } from './measure.ts';
-import { formatTable, rowOf } from './result.ts';
-import type { Machine, Result, Sample, Skipped } from './result.ts';
-import { UNDERLAY_MTU_BYTES, createUnderlay } from './underlay.ts';
+import type { BenchArguments } from './arguments.ts';
+import { readBaseline } from './baseline.ts';
+import { compareScenarios, formatComparison, hasWorse } from './compare.ts';
+import { recordFlame } from './flame.ts';
+import { isInstalled } from './installed.ts';
+import { measureMainTable, reasonOf } from './main-table.ts';
+import type { Course, Found } from './main-table.ts';
+import { formatTable } from './result.ts';
+import type { Machine, Result } from './result.ts';
+import { GROUPS } from './scenario-groups.ts';
+import { UNDERLAY_MTU_BYTES } from './underlay.ts';
 
-/** Progress goes to stderr, so that the table alone can be piped. */
+/** Progress goes to stderr, so that the tables alone can be piped. */
 const say = (text: string): void => console.error(text);
 
-interface Ready {
-  readonly name: ContenderName;
-  readonly target: string;
-  readonly samples: Sample[];
+/** Runs a part in a world of its own, which is removed whatever happens. */
+async function inWorld<T>(stop: AbortSignal, part: (world: World) => Promise<T>): Promise<T> {
+  stop.throwIfAborted();
+  const world = await createWorld({ signal: stop });
+  try {
+    return await part(world);
+  } finally {
+    await world.dispose();
+  }
 }
 
-async function bench(world: World, args: BenchArguments, stop: AbortSignal): Promise<Result> {
-  const underlay = await createUnderlay(world);
-  await world.spawn({
-    label: 'iperf3',
-    namespace: underlay.b.namespace,
-    argv: ['iperf3', '--server'],
-  });
-  const ready: Ready[] = [];
-  const skipped: Skipped[] = [];
-  for (const name of args.only) {
-    stop.throwIfAborted();
-    const setUp = await CONTENDERS[name](underlay).catch((error: unknown) => ({
-      reason: reasonOf(error),
-    }));
-    if ('reason' in setUp) skipped.push({ name, reason: setUp.reason });
-    else ready.push({ name, target: setUp.target, samples: [] });
-    say('reason' in setUp ? `${name}: left out, ${setUp.reason}` : `${name}: ready`);
-  }
-  const broken = new Set<ContenderName>();
-  for (let round = 1; round <= args.rounds; round++) {
-    for (const { name, target, samples } of ready.filter(
-      (contender) => !broken.has(contender.name),
-    )) {
-      say(`round ${round} of ${args.rounds}: ${name}`);
-      const pair = {
-        world,
-        a: underlay.a.namespace,
-        b: underlay.b.namespace,
-        target,
-        seconds: args.seconds,
-      };
-      try {
-        samples.push(await measure(pair));
-      } catch (error) {
-        stop.throwIfAborted();
-        broken.add(name);
-        skipped.push({ name, reason: `round ${round} failed: ${reasonOf(error)}` });
-      }
+async function bench(args: BenchArguments, course: Course): Promise<Result> {
+  const found: Found[] = [];
+  if (args.isMain)
+    found.push(await inWorld(course.stop, (world) => measureMainTable(world, args.only, course)));
+  for (const group of args.groups) {
+    try {
+      const scenarios = await inWorld(course.stop, (world) => GROUPS[group](world, course));
+      found.push({ rows: [], skipped: [], scenarios });
+    } catch (error) {
+      course.stop.throwIfAborted();
+      say(`${group}: left out, ${reasonOf(error)}`);
+      found.push({ rows: [], skipped: [{ name: group, reason: reasonOf(error) }], scenarios: [] });
     }
   }
-  const measured = ready.filter(({ name }) => !broken.has(name));
   return {
     machine: machine(args),
-    rows: measured.map(({ name, samples }) => rowOf(name, samples)),
-    skipped,
+    rows: found.flatMap(({ rows }) => rows),
+    skipped: found.flatMap(({ skipped }) => skipped),
+    scenarios: found.flatMap(({ scenarios }) => scenarios),
   };
 }
-
-const reasonOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
 
 function machine(args: BenchArguments): Machine {
   const processors = cpus();
@@ -91,40 +71,41 @@ function machine(args: BenchArguments): Machine {
   };
 }
 
-async function missingProgram(): Promise<string | null> {
+async function assertPrograms(): Promise<void> {
   for (const program of ['ip', 'iperf3', 'ping']) {
-    const { status } = await tryCommand(['sh', '-c', 'command -v "$0"', program]);
-    if (status !== 0) return program;
+    if (await isInstalled(program)) continue;
+    throw new Error(
+      `"${program}" is missing; npm run bench installs it, or: apt-get install iproute2 iperf3 iputils-ping`,
+    );
   }
-  return null;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const args = parseArguments(argv);
-  const missing = await missingProgram();
-  if (missing !== null) {
-    say(
-      `bench: "${missing}" is missing; npm run bench installs it, or: apt-get install iproute2 iperf3 iputils-ping`,
-    );
-    return 1;
+  if (args.isHelp) {
+    console.log(USAGE);
+    return 0;
   }
-  const world = await createWorld();
+  // Before minutes are spent on a result that cannot be compared.
+  const base = args.compare === null ? null : readBaseline(args.compare);
+  await assertPrograms();
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stop.abort(new Error(`${signal}: what was made is removed`));
-      // Ends the programs that are measured; main waits for the same disposal.
-      world.dispose().catch(() => undefined);
-    });
+    process.once(signal, () => stop.abort(new Error(`${signal}: what was made is removed`)));
   }
-  try {
-    const result = await bench(world, args, stop.signal);
-    console.log(formatTable(result));
-    if (args.json !== null) writeFileSync(args.json, `${JSON.stringify(result, null, 2)}\n`);
-    return result.rows.length === 0 ? 1 : 0;
-  } finally {
-    await world.dispose();
+  const course = { rounds: args.rounds, seconds: args.seconds, stop: stop.signal, say };
+  const { flame } = args;
+  if (flame !== null) {
+    await inWorld(stop.signal, (world) => recordFlame(world, flame, course));
+    return 0;
   }
+  const result = await bench(args, course);
+  console.log(formatTable(result));
+  if (args.json !== null) writeFileSync(args.json, `${JSON.stringify(result, null, 2)}\n`);
+  const comparisons = base === null ? [] : compareScenarios(base, result.scenarios);
+  if (base !== null) console.log(`\n${formatComparison(comparisons)}`);
+  const isEmpty = result.rows.length === 0 && result.scenarios.length === 0;
+  return isEmpty || hasWorse(comparisons) ? 1 : 0;
 }
 
 try {

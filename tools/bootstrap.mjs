@@ -67,6 +67,11 @@ const BASE_PACKAGES = [
   { name: 'iperf3', isThere: command('iperf3'), why: 'measures throughput' },
   { name: 'ethtool', isThere: command('ethtool'), why: 'reads and sets offloads of devices' },
 ];
+const NFTABLES = {
+  name: 'nftables',
+  isThere: command('nft'),
+  why: 'faults in the underlay: drops, address translation',
+};
 const TEST_PACKAGES = [
   { name: 'clang', isThere: command('clang'), why: 'second compiler, sanitizers, fuzzing' },
   { name: 'clang-tidy', isThere: command('clang-tidy'), why: 'static checks of the C code' },
@@ -76,11 +81,7 @@ const TEST_PACKAGES = [
     why: 'sanitizer and fuzzer libraries of clang',
     isOptional: true,
   },
-  {
-    name: 'nftables',
-    isThere: command('nft'),
-    why: 'faults in the underlay: drops, address translation',
-  },
+  NFTABLES,
   { name: 'procps', isThere: command('ps'), why: 'lists the processes that a test left' },
   { name: 'tcpdump', isThere: command('tcpdump'), why: 'looks at what really crosses a device' },
 ];
@@ -109,7 +110,10 @@ const WORDS = {
     packages: [...BASE_PACKAGES, ...TEST_PACKAGES, ...BENCH_PACKAGES],
     run: (args) => make('test', args),
   },
-  bench: { packages: [...BASE_PACKAGES, ...BENCH_PACKAGES], run: (args) => make('bench', args) },
+  bench: {
+    packages: [...BASE_PACKAGES, NFTABLES, ...BENCH_PACKAGES],
+    run: (args) => make('bench', args),
+  },
   check: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('check', args) },
   sim: { packages: BASE_PACKAGES, run: (args) => make('sim', args) },
   fuzz: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('fuzz', args) },
