@@ -18,7 +18,7 @@ export const C_FILE_LINES_MAX = 700;
 export const FUNCTION_LINES_MAX = 70;
 /** Files above this many lines begin with a comment that says what they are. */
 export const HEADERLESS_LINES_MAX = 60;
-/** Lines of C of the whole data path without tests. */
+/** Lines of C code of the whole data path without tests: not counting blank ones and comments. */
 export const DATAPATH_LINES_MAX = 6_000;
 /**
  * Strings from this length on may overrun a line: a message stays whole, so that it can be searched
@@ -461,20 +461,25 @@ const waiverOf = (comment: string): string | undefined =>
 
 /**
  * The data path stays small enough to be read in a day: its C without tests and generated files.
+ * What explains it does not count, or the rule would be kept by explaining less.
  */
 export function datapathTotal(
   files: readonly TidyFile[],
   most: number = DATAPATH_LINES_MAX,
 ): Finding[] {
   const sources = files.filter((file) => file.path.startsWith('datapath/src/') && isCode(file));
-  const count = sources.reduce((sum, file) => sum + file.lines.length - 1, 0);
+  const count = sources.reduce((sum, file) => sum + codeLines(file), 0);
   if (count <= most) return [];
   return [
     {
       file: 'datapath/src',
       line: 0,
       rule: 'datapath-total',
-      message: `${count} lines of C, at most ${most}`,
+      message: `${count} lines of C code, at most ${most}`,
     },
   ];
+}
+
+function codeLines(file: TidyFile): number {
+  return file.scan.code.split('\n').filter((line) => line.trim() !== '').length;
 }
