@@ -1,14 +1,19 @@
 /**
- * Writes datapath/vectors/control.hex and datapath/vectors/data.hex, which both sides are tested
+ * Writes control.hex, data.hex and guard.hex of datapath/vectors/, which both sides are tested
  * against. With --check it compares and exits 1 on a difference. The files are committed, so that
  * the C tests run without Node.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dataVectorText } from '../packages/core/src/data-codec/vectors.ts';
+import { guardVectorText } from '../packages/core/src/handshake/vectors.ts';
 import { controlVectorText } from '../packages/core/src/datapath-control/vectors.ts';
 
 const FOLDER = new URL('../datapath/vectors/', import.meta.url);
-const FILES = { 'control.hex': controlVectorText(), 'data.hex': dataVectorText() };
+const FILES = {
+  'control.hex': controlVectorText(),
+  'data.hex': dataVectorText(),
+  'guard.hex': guardVectorText(),
+};
 
 mkdirSync(FOLDER, { recursive: true });
 for (const [name, text] of Object.entries(FILES)) {

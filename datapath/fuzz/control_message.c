@@ -59,7 +59,15 @@ static const struct {
 	{ CONTROL_COUNTERS, 0 },
 	{ CONTROL_OK, 0 },
 	{ 999, 3 },
+	{ CONTROL_GUARD_SET, sizeof(struct control_guard_set) },
 };
+#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+/* The last shape has a number of its own, so that it leaves those of the others as they are. */
+static size_t shape_of(uint8_t number)
+{
+	return number == UINT8_MAX ? SHAPES - 1 : number % (SHAPES - 1);
+}
 
 static size_t read_stream(uint8_t *buffer, size_t size)
 {
@@ -101,30 +109,22 @@ static bool refuse_write(const struct iovec *pieces, int count)
 	return false;
 }
 
-struct name_list {
-	const char *names[16];
-	size_t count;
-};
-
 /* No device is the port of two networks. */
-static void check_name(struct table_entry *entry, void *context)
-{
-	struct name_list *list = context;
-	const struct port *port = atomic_load(&container_of(entry, struct network, entry)->port);
-	if (port == NULL)
-		return;
-	EXPECT(list->count < 16 && port->name[IFNAMSIZ - 1] == 0);
-	for (size_t i = 0; i < list->count; i++)
-		EXPECT(strcmp(list->names[i], port->name) != 0);
-	list->names[list->count++] = port->name;
-}
-
 static void check_tables(void)
 {
-	struct name_list list = { .count = 0 };
-	table_each(&control.tables.networks, check_name, &list);
-	EXPECT(list.count == control.tables.ports);
-	EXPECT(fake_io.attached_queues >= control.tables.ports * WORKERS);
+	const char *names[16];
+	size_t count = 0;
+	const struct table_entry *entry;
+	struct table_walk walk = { .table = &control.tables.of[TABLE_KIND_PORT] };
+	while ((entry = table_next(&walk)) != NULL) {
+		const struct port *port = container_of(entry, struct port, entry);
+		EXPECT(count < 16 && port->name[IFNAMSIZ - 1] == 0);
+		for (size_t i = 0; i < count; i++)
+			EXPECT(strcmp(names[i], port->name) != 0);
+		names[count++] = port->name;
+	}
+	EXPECT(count == control.tables.of[TABLE_KIND_PORT].count);
+	EXPECT(fake_io.attached_queues >= count * WORKERS);
 }
 
 /* What workers tell, once each; the port that is lost may or may not be there. */
@@ -193,12 +193,8 @@ static void init(void)
 	EXPECT(aead_init(AEAD_OPENSSL) == 0);
 	EXPECT(tables_init(&control.tables, WORKERS, WORKERS + 1, AF_INET6, 1) == 0);
 	EXPECT(events_init(&control.events, WORKERS) == 0);
-	shrink(&control.tables.networks);
-	shrink(&control.tables.peers);
-	shrink(&control.tables.sessions);
-	shrink(&control.tables.fdb);
-	shrink(&control.tables.neighbours);
-	shrink(&control.tables.members);
+	for (unsigned i = 0; i < TABLES; i++)
+		shrink(&control.tables.of[i]);
 	control.slot = WORKERS;
 	control.workers.count = WORKERS;
 	control.sockets.descriptors[0] = FAKE_SOCKET;
@@ -247,7 +243,7 @@ static void make_stream(void)
 		return;
 	}
 	for (unsigned i = 0; i < REQUESTS_MAX && input.left > 0; i++) {
-		size_t shape = input_u8(&input) % (sizeof(shapes) / sizeof(shapes[0]));
+		size_t shape = shape_of(input_u8(&input));
 		size_t length = shapes[shape].bytes + (size_t)(int8_t)input_u8(&input);
 		uint32_t id = input_u16(&input);
 		if (length > sizeof(fields))
@@ -324,10 +320,13 @@ static void tear_down(void)
 	control.agent.greeted = true;
 	for (unsigned kind = TABLE_KIND_PORT; kind <= TABLE_KIND_FLOOD; kind++)
 		sweep((uint8_t)kind);
+	struct guard_keys *keys = atomic_exchange(&control.punts.keys, NULL);
+	if (keys != NULL)
+		guard_release(&keys->reclaim);
 	EXPECT(!reclaim_poll());
-	EXPECT(tables->peers.count == 0 && tables->sessions.count == 0 && tables->fdb.count == 0);
-	EXPECT(tables->neighbours.count == 0 && tables->members.count == 0);
-	EXPECT(tables->networks.count == 0 && tables->ports == 0 && fake_io.attached_queues == 0);
+	for (unsigned i = 0; i < TABLES; i++)
+		EXPECT(tables->of[i].count == 0);
+	EXPECT(fake_io.attached_queues == 0);
 	events_drain(&control.events, ignore_event, NULL);
 	/* A ring begins with its head and tail, one cache line each. */
 	for (unsigned i = 0; i < control.events.rings; i++)

@@ -10,10 +10,14 @@
  *   flush      nothing: the end of a batch
  *   gro        u16 segment bytes, a blob: what the kernel put together, through recvmmsg
  *   clock      u16 milliseconds
+ *   handshake  u8 kind, u8 which macs, a blob: what is before them
  * Held against it: what reaches the TAP is, split again by slow_offload, the sequence of frames
- * that the source binding lets pass, and every frame is delivered or counted.
+ * that the source binding lets pass, and every frame is delivered or counted. Of handshakes only
+ * those with a right mac1 are handed over or answered, and a cookie reply holds the cookie that
+ * mac2 is then made with.
  */
 #include <netinet/udp.h>
+#include <openssl/hmac.h>
 
 #include "body.h"
 #include "expect.h"
@@ -36,6 +40,13 @@ enum record_kind {
 	RECORD_GRO,
 	RECORD_CLOCK,
 	RECORD_KINDS,
+	RECORD_HANDSHAKE = 250, /* and all above it */
+};
+
+enum macs {
+	MACS_RIGHT_FIRST = 1,
+	MACS_COOKIE = 2,     /* the cookie of the last reply */
+	MACS_ANY_SECOND = 4, /* a mac2 that is no mac */
 };
 
 /* A frame that came in, or that reached the TAP. */
@@ -62,12 +73,23 @@ static uint8_t *datagrams[DATAGRAMS_MAX]; /* of the open batch, each of its own 
 static size_t datagrams_used;
 static uint64_t counter;
 static uint16_t train_index;
+static uint8_t options;
 static uint8_t failing;
 static unsigned writes;
 static uint64_t denied;
 static uint8_t gro_bytes[RECEIVE_BUFFER_BYTES];
 static size_t gro_length;
 static int gro_segment;
+
+static uint8_t cookie[16];		 /* as in the last reply */
+static uint8_t answered[MAC_BYTES_SENT]; /* mac1 of the datagram at hand */
+static unsigned replies;
+static struct guard_keys *keys;
+
+static const struct control_guard_set guard_fields = { .mac1_key = { 1 },
+						       .cookie_reply_key = { 2 },
+						       .cookie_secret = { 3 },
+						       .previous_secret = { 4 } };
 
 static const struct sockaddr_in6 source = { .sin6_family = AF_INET6,
 					    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
@@ -250,6 +272,58 @@ static void hand_over_raw(struct input *input)
 	hand_over(datagram, length, NULL, NULL);
 }
 
+static void put_mac(uint8_t *at, const uint8_t *datagram, const uint8_t *key, int key_bytes)
+{
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+	EXPECT(HMAC(EVP_sha256(), key, key_bytes, datagram, (size_t)(at - datagram), mac, &size) !=
+	       NULL);
+	memcpy(at, mac, MAC_BYTES_SENT);
+}
+
+/* A cookie reply answers the datagram at hand, and its cookie opens. */
+static int take_reply(const struct msghdr *message)
+{
+	uint8_t reply[COOKIE_BYTES];
+	static struct aead_key *opening;
+	if (opening == NULL)
+		opening = aead_key_create(guard_fields.cookie_reply_key, AEAD_OPEN, 1);
+	EXPECT(opening != NULL && message->msg_iovlen == 1);
+	EXPECT(message->msg_iov[0].iov_len == COOKIE_BYTES);
+	EXPECT(message->msg_namelen == sizeof(source));
+	EXPECT(memcmp(message->msg_name, &source, sizeof(source)) == 0);
+	memcpy(reply, message->msg_iov[0].iov_base, COOKIE_BYTES);
+	EXPECT(load_be32(reply) == ((uint32_t)DATAGRAM_COOKIE << 24 | PROTOCOL_VERSION << 16));
+	EXPECT(aead_open(opening, 0, reply + 8, answered, sizeof(answered), reply + 20, 16,
+			 reply + 36));
+	EXPECT(replies == 0 || memcmp(cookie, reply + 20, sizeof(cookie)) == 0);
+	memcpy(cookie, reply + 20, sizeof(cookie));
+	replies++;
+	return 0;
+}
+
+static void hand_over_handshake(struct input *input)
+{
+	static uint8_t bytes[HANDSHAKE_BYTES_MAX + 64];
+	uint8_t kind = input_u8(input);
+	uint8_t macs = input_u8(input);
+	size_t length = input_blob(input, bytes, sizeof(bytes) - MACS_BYTES) + MACS_BYTES;
+	uint64_t before = fake_world_drops(DROP_MAC1_INVALID);
+	uint8_t *datagram = datagram_of(length);
+	memcpy(datagram, bytes, length - MACS_BYTES);
+	memset(datagram + length - MACS_BYTES, (macs & MACS_ANY_SECOND) != 0, MACS_BYTES);
+	if (length >= 4 + MACS_BYTES)
+		store_be32(datagram, (uint32_t)(DATAGRAM_INITIATION + kind % 3) << 24 | 1u << 16);
+	if ((macs & MACS_RIGHT_FIRST) != 0)
+		put_mac(datagram + length - MACS_BYTES, datagram, guard_fields.mac1_key, KEY_BYTES);
+	if ((macs & MACS_COOKIE) != 0)
+		put_mac(datagram + length - MAC_BYTES_SENT, datagram, cookie, sizeof(cookie));
+	memcpy(answered, datagram + length - MACS_BYTES, sizeof(answered));
+	hand_over(datagram, length, NULL, NULL);
+	if ((macs & MACS_RIGHT_FIRST) != 0)
+		EXPECT(fake_world_drops(DROP_MAC1_INVALID) == before);
+}
+
 static unsigned receive_gro(struct mmsghdr *messages, unsigned count)
 {
 	if (gro_segment < 0)
@@ -290,7 +364,13 @@ static void pass_clock(struct input *input)
 static void hand_over_records(struct input *input)
 {
 	for (unsigned i = 0; i < 256 && input->left > 0; i++) {
-		switch ((enum record_kind)(input_u8(input) % RECORD_KINDS)) {
+		uint8_t number = input_u8(input);
+		bool is_handshake = number >= RECORD_HANDSHAKE;
+		switch (is_handshake ? RECORD_HANDSHAKE
+				     : (enum record_kind)(number % RECORD_KINDS)) {
+		case RECORD_HANDSHAKE:
+			hand_over_handshake(input);
+			break;
 		case RECORD_SEALED:
 			hand_over_sealed(input, false);
 			break;
@@ -358,6 +438,9 @@ static void check_event(const struct event *event, void *context)
 	EXPECT(event->kind == EVENT_DATAGRAM || event->kind == EVENT_CONTROL ||
 	       event->kind == EVENT_CONFIRMED);
 	EXPECT(event->size >= offsetof(struct event, bytes) + event->length);
+	if (event->kind == EVENT_DATAGRAM && (options & 4) != 0 &&
+	    event->bytes[0] != DATAGRAM_COOKIE)
+		EXPECT(guard_has_mac1(keys, event->bytes, event->length));
 	if (event->kind == EVENT_DATAGRAM)
 		EXPECT(event->length >= COOKIE_BYTES && event->length <= HANDSHAKE_BYTES_MAX);
 	else
@@ -372,6 +455,9 @@ static void init(void)
 	receive.tables = &world.tables;
 	receive.events = &world.events;
 	receive.punts = &world.punts;
+	fake_io.message = take_reply;
+	keys = guard_create(&guard_fields, 2);
+	EXPECT(keys != NULL);
 	receive.socket = FAKE_SOCKET;
 	receive.worker = 1;
 }
@@ -388,14 +474,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	denied = counter = 0;
 	train_index = 0;
 	writes = 0;
-	uint8_t options = input_u8(&input);
+	options = input_u8(&input);
 	for (unsigned i = 0; i < 2; i++)
 		world.ports[i]->takes_uso = (options & 1) != 0;
 	atomic_store(&world.events.agent_attached, (options & 2) != 0);
+	atomic_store(&world.punts.keys, (options & 4) != 0 ? keys : NULL);
+	if ((options & 8) != 0) {
+		uint8_t endpoint[ENDPOINT_BYTES];
+		endpoint_to_wire(endpoint, (const struct sockaddr *)&source);
+		punt_know(&world.punts, endpoint);
+	}
+	replies = 0;
 	failing = input_u8(&input);
 	receive_begin(&receive, 1000000);
 	hand_over_records(&input);
 	check_delivered();
 	events_drain(&world.events, check_event, NULL);
+	if ((options & 8) != 0)
+		memset(world.punts.endpoints, 0, sizeof(world.punts.endpoints));
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "fake_world.h"
 
+#include "../test/entries.h"
 #include "expect.h"
 #include "fake_io.h"
 
@@ -31,7 +32,7 @@ static struct port *make_port(uint32_t vni)
 		port->descriptors[i] = FAKE_TAP;
 	atomic_store(&port->mac, 0x020000000001u);
 	atomic_store(&port->mtu, 1398);
-	EXPECT(tables_port_set(&world.tables, vni, port, NULL) == 0);
+	EXPECT(tables_port_add(&world.tables, port) == 0);
 	return port;
 }
 
@@ -41,9 +42,9 @@ static void bind_addresses(uint32_t vni, uint32_t peer)
 	const uint8_t mac[MAC_BYTES] = { 2, 0, 0, 0, 0, last };
 	const uint8_t v4[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9, [15] = last };
 	const uint8_t v6[16] = { 0xfd, 9, [15] = last };
-	EXPECT(tables_fdb_set(&world.tables, 1, vni, mac, peer) == 0);
-	EXPECT(tables_neighbour_set(&world.tables, 1, vni, v4, mac, peer) == 0);
-	EXPECT(tables_neighbour_set(&world.tables, 1, vni, v6, mac, peer) == 0);
+	EXPECT(entries_set_fdb(&world.tables, 1, vni, mac, peer) == 0);
+	EXPECT(entries_set_neighbour(&world.tables, 1, vni, v4, mac, peer) == 0);
+	EXPECT(entries_set_neighbour(&world.tables, 1, vni, v6, mac, peer) == 0);
 }
 
 static void make_peer(uint32_t id)
@@ -52,11 +53,11 @@ static void make_peer(uint32_t id)
 					     [15] = (uint8_t)id, [16] = 0x1f, [17] = 0x42 };
 	if (id == 4)
 		memset(endpoint, 0, sizeof(endpoint));
-	EXPECT(tables_peer_set(&world.tables, 1, id, endpoint) == 0);
+	EXPECT(entries_set_peer(&world.tables, 1, id, endpoint) == 0);
 	world.peers[id - 1] = tables_find_peer(&world.tables, id);
 	bind_addresses(WORLD_VNI, id);
 	if (id != 4)
-		EXPECT(tables_member_set(&world.tables, 1, WORLD_VNI, id) == 0);
+		EXPECT(entries_set_member(&world.tables, 1, WORLD_VNI, id) == 0);
 }
 
 void fake_world_init(void)
@@ -70,19 +71,18 @@ void fake_world_init(void)
 	for (uint32_t id = 1; id <= WORLD_PEERS; id++)
 		make_peer(id);
 	bind_addresses(WORLD_VNI_SECOND, 1);
-	EXPECT(tables_member_set(&world.tables, 1, WORLD_VNI_SECOND, 1) == 0);
+	EXPECT(entries_set_member(&world.tables, 1, WORLD_VNI_SECOND, 1) == 0);
 	for (unsigned i = 0; i < WORLD_SESSIONS; i++) {
-		const struct session_parameters parameters = {
+		const struct entries_session session = {
 			.local_id = session_rows[i].id,
 			.remote_id = session_rows[i].id,
+			.peer = session_rows[i].peer,
 			.lifetime_ms = 600000,
 			.receive_lanes = WORLD_LANES,
 			.on_receive = session_rows[i].on_receive,
-			.send_key = fake_world_key,
-			.receive_key = fake_world_key,
+			.key = fake_world_key,
 		};
-		EXPECT(tables_session_set(&world.tables, session_rows[i].peer, &parameters, 0) ==
-		       0);
+		EXPECT(entries_set_session(&world.tables, &session, 0) == 0);
 		world.sessions[i] = tables_find_session(&world.tables, session_rows[i].id);
 	}
 	world.sealing = aead_key_create(fake_world_key, AEAD_SEAL, 1);
@@ -119,7 +119,8 @@ void fake_world_reset(void)
 		atomic_store(&world.peers[i]->activity, 0);
 		atomic_store(&world.peers[i]->session_needed, false);
 	}
-	memset(&world.punts, 0, sizeof(world.punts));
+	/* The known endpoints are many, and belong to the target that makes some. */
+	memset(&world.punts, 0, offsetof(struct punts, endpoints));
 	world.punts.seed = seed;
 	events_drain(&world.events, ignore_event, NULL);
 	/*

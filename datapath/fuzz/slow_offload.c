@@ -25,14 +25,16 @@ uint16_t slow_sum(uint32_t start, const uint8_t *bytes, size_t length)
 }
 
 /* Walks the headers behind a fixed IPv6 header to the transport header; 0 when there is none. */
-static size_t walk_ipv6(const uint8_t *frame, size_t length, size_t network, uint8_t *protocol)
+static size_t walk_ipv6(const uint8_t *frame, size_t length, struct slow_headers *headers,
+			uint8_t *protocol)
 {
-	size_t at = network + 40;
-	*protocol = frame[network + 6];
+	size_t at = headers->network + 40;
+	*protocol = frame[headers->network + 6];
 	for (int i = 0; i <= 8; i++) {
 		bool is_authentication = *protocol == 51;
-		if (*protocol != 0 && *protocol != 60 && !is_authentication)
+		if (*protocol != 0 && *protocol != 43 && *protocol != 60 && !is_authentication)
 			return at;
+		headers->is_routed |= *protocol == 43;
 		if (at + 8 > length)
 			return 0;
 		*protocol = frame[at];
@@ -50,7 +52,7 @@ static size_t find_transport(const uint8_t *frame, size_t length, struct slow_he
 		if (length < headers->network + 40 || ip[0] >> 4 != 6 ||
 		    headers->network + 40 + word(ip + 4) != length)
 			return 0;
-		return walk_ipv6(frame, length, headers->network, protocol);
+		return walk_ipv6(frame, length, headers, protocol);
 	}
 	if (length < headers->network + 20 || ip[0] >> 4 != 4 || (ip[0] & 15) < 5 ||
 	    headers->network + word(ip + 2) != length || (word(ip + 6) & 0x3fff) != 0)
@@ -75,6 +77,7 @@ bool slow_read(const uint8_t *frame, size_t length, struct slow_headers *headers
 	if (headers->transport == 0 || (protocol != 6 && protocol != 17))
 		return false;
 	headers->is_tcp = protocol == 6;
+	headers->is_complete = headers->transport > 255;
 	headers->checksum_offset = headers->is_tcp ? 16 : 6;
 	if (length < headers->transport + (headers->is_tcp ? 20u : 8u))
 		return false;
@@ -127,5 +130,18 @@ size_t slow_segment(const uint8_t *whole, size_t length, const struct slow_heade
 			transport[13] &= 0xf6; /* FIN and PSH only in the last */
 	}
 	slow_fix(out, bytes, headers);
+	uint8_t *checksum = transport + headers->checksum_offset;
+	if (headers->is_routed) {
+		/* The sum of the whole, less its length, plus this one's. */
+		const uint8_t *of_whole = whole + headers->transport + headers->checksum_offset;
+		put_word(checksum, slow_sum(word(of_whole) + 0xffff -
+						    (uint32_t)(length - headers->transport) +
+						    (uint32_t)(bytes - headers->transport),
+					    NULL, 0));
+	}
+	if (headers->is_complete) {
+		uint16_t sum = (uint16_t)~slow_sum(0, transport, bytes - headers->transport);
+		put_word(checksum, sum == 0 ? 0xffff : sum);
+	}
 	return bytes;
 }

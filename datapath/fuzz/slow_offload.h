@@ -11,7 +11,9 @@
 
 struct slow_headers {
 	bool is_ipv6;
-	bool is_tcp; /* else UDP */
+	bool is_tcp;	  /* else UDP */
+	bool is_routed;	  /* an IPv6 routing header: the pseudo-header has another destination */
+	bool is_complete; /* a segment's checksum: its place is beyond what a byte can name */
 	size_t network;
 	size_t transport;
 	size_t payload;

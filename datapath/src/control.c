@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "ports.h"
 
 enum source {
 	SOURCE_SIGNAL,
@@ -58,10 +57,8 @@ static void pass_on(const struct event *event, void *context)
 }
 
 /* What is reported by time: activity, and again that a session is needed. */
-static void report_activity(struct table_entry *entry, void *context)
+static void report_activity(struct control *control, struct peer *peer)
 {
-	struct control *control = context;
-	struct peer *peer = container_of(entry, struct peer, entry);
 	uint8_t flags = atomic_exchange(&peer->activity, 0);
 	if (flags != 0) {
 		const struct control_peer_activity fields = { .peer = be32_of(peer->id),
@@ -124,7 +121,10 @@ static void handle_time(struct control *control)
 	if (now_ms < control->next_activity_ms)
 		return;
 	control->next_activity_ms = now_ms + ACTIVITY_INTERVAL_MS;
-	table_each(&control->tables.peers, report_activity, control);
+	struct table_walk walk = { .table = &control->tables.of[TABLE_KIND_PEER] };
+	struct table_entry *entry;
+	while ((entry = table_next(&walk)) != NULL)
+		report_activity(control, container_of(entry, struct peer, entry));
 	tables_expire_sessions(&control->tables, now_ms);
 }
 

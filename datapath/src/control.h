@@ -36,3 +36,7 @@ void control_run(struct control *control);
 /* Handles one request; an agent_handler whose context is the control. */
 void requests_handle(void *context, uint16_t code, uint32_t request_id, const uint8_t *fields,
 		     size_t length);
+
+/* Detaches a port whose device is gone; the agent may have attached another since that was noticed
+ * (ports.c). */
+void ports_detach_lost(struct control *control, uint32_t vni);

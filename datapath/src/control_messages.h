@@ -2,6 +2,7 @@
 #ifndef LOOM_CONTROL_MESSAGES_H
 #define LOOM_CONTROL_MESSAGES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bytes.h" /* be16_t, be32_t, be64_t */
@@ -29,6 +30,7 @@ enum control_code {
 	CONTROL_FLOOD_DELETE = 29,
 	CONTROL_DUMP = 32,
 	CONTROL_SWEEP = 33,
+	CONTROL_GUARD_SET = 36,
 	CONTROL_SEND_DATAGRAM = 40,
 	CONTROL_SEND_CONTROL = 41,
 	CONTROL_COUNTERS = 48,
@@ -100,6 +102,8 @@ enum drop_reason {
 	DROP_PORT_FULL, /* the TAP device refused the frame */
 	DROP_PUNT_LIMITED, /* more punts of a kind than its rate */
 	DROP_AGENT_ABSENT, /* no agent is attached, or it reads too slowly */
+	DROP_MAC1_INVALID, /* handshake of who does not know the static key of this host */
+	DROP_COOKIE_REQUIRED, /* handshake without a cookie while there are many; answered by a cookie reply */
 	DROP_REASONS,
 };
 
@@ -265,6 +269,15 @@ struct control_sweep {
 } __attribute__((packed));
 _Static_assert(sizeof(struct control_sweep) == 5, "sweep");
 
+/* Keys with which handshake datagrams are judged before they are punted (docs/protocol.md 2.3). */
+struct control_guard_set {
+	uint8_t mac1_key[32];
+	uint8_t cookie_reply_key[32];
+	uint8_t cookie_secret[32];
+	uint8_t previous_secret[32];
+} __attribute__((packed));
+_Static_assert(sizeof(struct control_guard_set) == 128, "guardSet");
+
 /* Sends bytes as one datagram from the UDP port (handshakes). */
 struct control_send_datagram {
 	uint8_t endpoint[18];
@@ -340,5 +353,59 @@ struct control_peer_activity {
 	uint8_t flags;
 } __attribute__((packed));
 _Static_assert(sizeof(struct control_peer_activity) == 5, "peerActivity");
+
+/* What the fields of a request look like. */
+struct control_request_shape {
+	bool exists;
+	bool has_tail;
+	uint16_t fixed_bytes;
+	uint8_t entries; /* TABLE_KIND of the entries that it sets or deletes; 0: another request */
+	bool is_set; /* else it deletes */
+};
+
+/* By code. */
+#define CONTROL_REQUEST_SHAPES \
+	[CONTROL_HELLO] = { .exists = true, .fixed_bytes = 2, .has_tail = false }, \
+	[CONTROL_PORT_SET] = { .exists = true, .fixed_bytes = 32, .has_tail = false, .entries = TABLE_KIND_PORT, .is_set = true }, \
+	[CONTROL_PORT_DELETE] = { .exists = true, .fixed_bytes = 4, .has_tail = false, .entries = TABLE_KIND_PORT, .is_set = false }, \
+	[CONTROL_PEER_SET] = { .exists = true, .fixed_bytes = 26, .has_tail = false, .entries = TABLE_KIND_PEER, .is_set = true }, \
+	[CONTROL_PEER_DELETE] = { .exists = true, .fixed_bytes = 4, .has_tail = false, .entries = TABLE_KIND_PEER, .is_set = false }, \
+	[CONTROL_SESSION_SET] = { .exists = true, .fixed_bytes = 83, .has_tail = false, .entries = TABLE_KIND_SESSION, .is_set = true }, \
+	[CONTROL_SESSION_DELETE] = { .exists = true, .fixed_bytes = 4, .has_tail = false, .entries = TABLE_KIND_SESSION, .is_set = false }, \
+	[CONTROL_FDB_SET] = { .exists = true, .fixed_bytes = 18, .has_tail = false, .entries = TABLE_KIND_FDB, .is_set = true }, \
+	[CONTROL_FDB_DELETE] = { .exists = true, .fixed_bytes = 10, .has_tail = false, .entries = TABLE_KIND_FDB, .is_set = false }, \
+	[CONTROL_NEIGHBOUR_SET] = { .exists = true, .fixed_bytes = 34, .has_tail = false, .entries = TABLE_KIND_NEIGHBOUR, .is_set = true }, \
+	[CONTROL_NEIGHBOUR_DELETE] = { .exists = true, .fixed_bytes = 20, .has_tail = false, .entries = TABLE_KIND_NEIGHBOUR, .is_set = false }, \
+	[CONTROL_FLOOD_SET] = { .exists = true, .fixed_bytes = 12, .has_tail = false, .entries = TABLE_KIND_FLOOD, .is_set = true }, \
+	[CONTROL_FLOOD_DELETE] = { .exists = true, .fixed_bytes = 8, .has_tail = false, .entries = TABLE_KIND_FLOOD, .is_set = false }, \
+	[CONTROL_DUMP] = { .exists = true, .fixed_bytes = 1, .has_tail = false }, \
+	[CONTROL_SWEEP] = { .exists = true, .fixed_bytes = 5, .has_tail = false }, \
+	[CONTROL_GUARD_SET] = { .exists = true, .fixed_bytes = 128, .has_tail = false }, \
+	[CONTROL_SEND_DATAGRAM] = { .exists = true, .fixed_bytes = 18, .has_tail = true }, \
+	[CONTROL_SEND_CONTROL] = { .exists = true, .fixed_bytes = 22, .has_tail = true }, \
+	[CONTROL_COUNTERS] = { .exists = true, .fixed_bytes = 0, .has_tail = false }
+
+/*
+ * What the messages of a kind of entries look like: a set is a generation, the key and values, a
+ * delete the key alone.
+ */
+struct control_entry_shape {
+	uint16_t shown_code; /* in a dump */
+	uint16_t shown_bytes;
+	uint8_t key_at; /* in set; 0: no generation before it */
+	uint8_t key_bytes;
+	uint8_t mac_at; /* in set; 0: no MAC */
+	uint8_t peer_at; /* in set, of the peer that the entry belongs to; 0: none */
+	bool in_network; /* the key starts with a VNI */
+};
+
+/* By TABLE_KIND. */
+#define CONTROL_ENTRY_SHAPES \
+	[TABLE_KIND_PORT] = { .shown_code = CONTROL_PORT_SET, .shown_bytes = 32, .key_at = 4, .key_bytes = 4, .mac_at = 24, .peer_at = 0, .in_network = true }, \
+	[TABLE_KIND_PEER] = { .shown_code = CONTROL_PEER_SET, .shown_bytes = 26, .key_at = 4, .key_bytes = 4, .mac_at = 0, .peer_at = 0, .in_network = false }, \
+	[TABLE_KIND_SESSION] = { .shown_code = CONTROL_SESSION_ENTRY, .shown_bytes = 39, .key_at = 0, .key_bytes = 4, .mac_at = 0, .peer_at = 8, .in_network = false }, \
+	[TABLE_KIND_FDB] = { .shown_code = CONTROL_FDB_SET, .shown_bytes = 18, .key_at = 4, .key_bytes = 10, .mac_at = 8, .peer_at = 14, .in_network = true }, \
+	[TABLE_KIND_NEIGHBOUR] = { .shown_code = CONTROL_NEIGHBOUR_SET, .shown_bytes = 34, .key_at = 4, .key_bytes = 20, .mac_at = 24, .peer_at = 30, .in_network = true }, \
+	[TABLE_KIND_FLOOD] = { .shown_code = CONTROL_FLOOD_SET, .shown_bytes = 12, .key_at = 4, .key_bytes = 8, .mac_at = 0, .peer_at = 8, .in_network = true }
 
 #endif

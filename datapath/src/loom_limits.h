@@ -42,20 +42,30 @@
 
 #define HANDSHAKE_BYTES_MAX 2048u /* protocol.md 2 with room for a hybrid key exchange */
 #define EVENT_RING_BYTES (256u * 1024u)
-#define PUNT_INITIATIONS_PER_SECOND 2000u
-#define PUNT_INITIATIONS_BURST 1000u
-#define PUNT_SOURCE_PER_SECOND 100u /* of a source's hash: one sender cannot use up all */
-#define PUNT_SOURCE_BURST 50u
+/* Punts: how many a second, and how many at once. */
+#define PUNT_OF_SOURCE \
+	((struct punt_rate){ 100, 50 }) /* of a source's hash: one sender cannot use up all */
+#define PUNT_OF_ANYONE       \
+	((struct punt_rate){ \
+		400, 1000 }) /* of a kind: twice what the agent looks at without a cookie */
+#define PUNT_REPLIES \
+	((struct punt_rate){ 5000, 500 }) /* cookie replies: a twentieth of a core at most */
+#define PUNT_GUESSES ((struct punt_rate){ 5000, 1000 }) /* wrong mac2: 2 us each */
+#define PUNT_OF_PROVED \
+	((struct punt_rate){ 40, 40 }) /* of a source's hash: twice what the agent allows */
+#define PUNT_OF_KNOWN                                                                            \
+	((struct punt_rate){ 20, 20 }) /* of an endpoint: a handshake, its retries and crossings \
+					*/
+#define PUNT_OF_WORTHY \
+	((struct punt_rate){ 2000, 1000 }) /* of all that are proved, and of all that are known */
+#define PUNT_OF_PEER         \
+	((struct punt_rate){ \
+		200, 100 }) /* control bodies: a ping, a pong and a keepalive, many times */
+#define PUNT_OF_CONTROLS ((struct punt_rate){ 5000, 2000 })
 #define PUNT_SOURCES 1024u
-#define PUNT_RESPONSES_PER_SECOND 2000u
-#define PUNT_RESPONSES_BURST 1000u
-#define PUNT_COOKIES_PER_SECOND 1000u
-#define PUNT_COOKIES_BURST 200u
-#define PUNT_PEER_PER_SECOND 200u /* control bodies: a ping, a pong and a keepalive, many times */
-#define PUNT_PEER_BURST 100u
-#define PUNT_CONTROLS_PER_SECOND 5000u
-#define PUNT_CONTROLS_BURST 2000u
-#define AGENT_OUTPUT_BYTES_MAX (1024u * 1024u) /* punts beyond it are dropped; requests wait */
+#define PUNT_KNOWN_SETS 2048u /* with their ways, as many as peers */
+#define PUNT_KNOWN_WAYS 4u
+#define AGENT_OUTPUT_BYTES_MAX (128u * 1024u) /* punts beyond it are dropped; requests wait */
 #define ACTIVITY_INTERVAL_MS 250u
 #define SESSION_NEEDED_INTERVAL_MS 1000u
 #define RECLAIM_INTERVAL_MS 5u

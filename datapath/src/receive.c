@@ -113,30 +113,51 @@ void receive_turn(struct receive *receive)
 			return;
 }
 
-/* Hands bytes to the agent, if their kind's rate allows. */
-static void punt(struct receive *receive, struct event *event, struct peer *peer,
-		 const uint8_t *bytes, size_t length)
+/* Tells the sender how to prove that it receives. Lost, it asks again. */
+static void send_cookie(struct receive *receive, const struct guard_keys *keys,
+			const uint8_t *datagram, size_t length,
+			const uint8_t endpoint[ENDPOINT_BYTES])
 {
+	uint8_t reply[COOKIE_BYTES];
+	const uint64_t unique[2] = { receive->now_us, receive->cookies_sent++ };
+	socklen_t size = receive->source->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								: sizeof(struct sockaddr_in);
+	if (guard_write_cookie(keys, receive->worker, unique, datagram, length, endpoint, reply))
+		(void)sendto(receive->socket, reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL,
+			     receive->source, size);
+}
+
+/* Hands bytes to the agent, if there is one and their rate allows. Returns -1 or the drop reason.
+ */
+static int punt(struct receive *receive, struct event *event, const uint8_t *bytes, size_t length)
+{
+	int reason = -1;
 	endpoint_to_wire(event->endpoint, receive->source);
 	if (!atomic_load_explicit(&receive->events->agent_attached, memory_order_relaxed))
-		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
-	else if (event->kind == EVENT_CONTROL
-			 ? !punt_allows_control(receive->punts, event->peer, receive->now_us)
-			 : !punt_allows_handshake(receive->punts, bytes[0], event->endpoint,
-						  receive->now_us))
-		drop(receive, NULL, peer, DROP_PUNT_LIMITED);
-	else if (!events_push(receive->events, receive->worker, event, bytes, length))
-		drop(receive, NULL, peer, DROP_AGENT_ABSENT);
+		return DROP_AGENT_ABSENT;
+	if (event->kind == EVENT_DATAGRAM) {
+		const struct guard_keys *keys =
+			atomic_load_explicit(&receive->punts->keys, memory_order_acquire);
+		reason = punt_judge_handshake(receive->punts, keys, bytes, length, event->endpoint,
+					      receive->now_us);
+		if (reason == DROP_COOKIE_REQUIRED)
+			send_cookie(receive, keys, bytes, length, event->endpoint);
+	} else if (!punt_allows_control(receive->punts, event->peer, receive->now_us)) {
+		reason = DROP_PUNT_LIMITED;
+	}
+	if (reason < 0 && !events_push(receive->events, receive->worker, event, bytes, length))
+		reason = DROP_AGENT_ABSENT;
+	return reason;
 }
 
 static void handle_handshake(struct receive *receive, const uint8_t *datagram, size_t length)
 {
 	struct event event = { .kind = EVENT_DATAGRAM };
 	int reason = punt_check_shape(datagram, length);
+	if (reason < 0)
+		reason = punt(receive, &event, datagram, length);
 	if (reason >= 0)
 		drop(receive, NULL, NULL, (enum drop_reason)reason);
-	else
-		punt(receive, &event, NULL, datagram, length);
 }
 
 static void handle_control(struct receive *receive, const struct opened *opened)
@@ -145,8 +166,10 @@ static void handle_control(struct receive *receive, const struct opened *opened)
 	struct event event = { .kind = EVENT_CONTROL,
 			       .peer = peer->id,
 			       .local_id = opened->session->local_id };
-	punt(receive, &event, peer, opened->body + BODY_HEADER_BYTES,
-	     opened->length - BODY_HEADER_BYTES);
+	int reason = punt(receive, &event, opened->body + BODY_HEADER_BYTES,
+			  opened->length - BODY_HEADER_BYTES);
+	if (reason >= 0)
+		drop(receive, NULL, peer, (enum drop_reason)reason);
 }
 
 /* What an opened datagram says of its session and peer. */

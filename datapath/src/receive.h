@@ -25,6 +25,7 @@ struct receive {
 	unsigned worker; /* queue, user of opening keys, counter slot */
 	uint64_t now_us;
 	uint64_t now_ms;
+	uint64_t cookies_sent;
 	const struct sockaddr *source; /* of the datagram at hand */
 	/* What the last datagram was found to belong to; valid while online, so receive_begin
 	 * forgets it. */

@@ -5,19 +5,19 @@
 _Static_assert(SESSION_DATAGRAMS_MAX < 1ull << (LANE_SHIFT - 1),
 	       "a sequence cannot reach the lane bits");
 
-struct session *session_create(const struct session_parameters *parameters, unsigned workers,
+struct session *session_create(const struct control_session_set *fields, unsigned workers,
 			       uint64_t now_ms)
 {
 	struct session *session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return NULL;
 	size_t lanes_bytes = workers * sizeof(*session->send_lanes);
-	size_t windows_bytes = parameters->receive_lanes * sizeof(*session->windows);
+	size_t windows_bytes = fields->receive_lanes * sizeof(*session->windows);
 	session->send_lane_count = workers;
 	session->send_lanes = aligned_alloc(64, lanes_bytes);
 	session->windows = aligned_alloc(64, windows_bytes);
-	session->sealing = aead_key_create(parameters->send_key, AEAD_SEAL, workers + 1);
-	session->opening = aead_key_create(parameters->receive_key, AEAD_OPEN, workers);
+	session->sealing = aead_key_create(fields->send_key, AEAD_SEAL, workers + 1);
+	session->opening = aead_key_create(fields->receive_key, AEAD_OPEN, workers);
 	if (session->send_lanes == NULL || session->windows == NULL || session->sealing == NULL ||
 	    session->opening == NULL) {
 		session_destroy(session);
@@ -25,18 +25,16 @@ struct session *session_create(const struct session_parameters *parameters, unsi
 	}
 	memset(session->send_lanes, 0, lanes_bytes);
 	memset(session->windows, 0, windows_bytes);
-	for (unsigned i = 0; i < parameters->receive_lanes; i++)
+	for (unsigned i = 0; i < fields->receive_lanes; i++)
 		atomic_flag_clear(&session->windows[i].lock);
-	link_init(&session->of_peer);
-	session->entry.key = (struct table_key){ .low = parameters->local_id };
-	session->local_id = parameters->local_id;
-	session->remote_id = parameters->remote_id;
-	session->lifetime_ms = parameters->lifetime_ms;
-	session->receive_lanes = parameters->receive_lanes;
-	session->initiator = parameters->initiator;
-	session->on_receive = parameters->on_receive;
+	session->local_id = be32_get(fields->local_id);
+	session->remote_id = be32_get(fields->remote_id);
+	session->lifetime_ms = be32_get(fields->lifetime_ms);
+	session->receive_lanes = fields->receive_lanes;
+	session->initiator = fields->initiator != 0;
+	session->on_receive = fields->activation == SESSION_ACTIVATION_ON_RECEIVE;
 	session->set_at_ms = now_ms;
-	session->expires_at_ms = now_ms + parameters->lifetime_ms;
+	session->expires_at_ms = now_ms + session->lifetime_ms;
 	return session;
 }
 

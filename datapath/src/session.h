@@ -21,6 +21,7 @@
 #pragma once
 
 #include "aead.h"
+#include "control_messages.h"
 #include "replay.h"
 #include "table.h"
 
@@ -31,8 +32,7 @@ struct session_lane {
 };
 
 struct session {
-	struct table_entry entry; /* key: local id */
-	struct link of_peer;
+	struct table_entry entry; /* key: local id; owned by the peer */
 	struct peer *peer;
 	uint32_t local_id;
 	uint32_t remote_id;
@@ -54,19 +54,8 @@ struct session {
 	struct replay_window *windows; /* one a receive lane */
 };
 
-struct session_parameters {
-	uint32_t local_id;
-	uint32_t remote_id;
-	uint32_t lifetime_ms;
-	uint8_t receive_lanes;
-	bool initiator;
-	bool on_receive;
-	const uint8_t *send_key;
-	const uint8_t *receive_key;
-};
-
-/* NULL when memory is short. */
-struct session *session_create(const struct session_parameters *parameters, unsigned workers,
+/* NULL when memory is short. The fields are checked. */
+struct session *session_create(const struct control_session_set *fields, unsigned workers,
 			       uint64_t now_ms);
 
 /* Wipes the keys and frees. */

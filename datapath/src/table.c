@@ -3,18 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint64_t mix(uint64_t value)
-{
-	/* The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection that spreads every
-	 * bit. */
-	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-	value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-	return value ^ (value >> 31);
-}
-
 static size_t bucket_of(const struct table *table, struct table_key key)
 {
-	return (size_t)mix(mix(mix(table->seed ^ key.low) ^ key.high) ^ key.space) & table->mask;
+	return (size_t)table_mix(table_mix(table_mix(table->seed ^ key.low) ^ key.high) ^
+				 key.space) &
+	       table->mask;
 }
 
 static bool same_key(struct table_key a, struct table_key b)
@@ -63,15 +56,13 @@ void table_remove(struct table *table, struct table_entry *entry)
 	table->count--;
 }
 
-void table_each(struct table *table, void (*visit)(struct table_entry *entry, void *context),
-		void *context)
+struct table_entry *table_next(struct table_walk *walk)
 {
-	for (size_t i = 0; i <= table->mask && table->count > 0; i++) {
-		struct table_entry *entry = atomic_load(&table->buckets[i]);
-		while (entry != NULL) {
-			struct table_entry *next = atomic_load(&entry->next);
-			visit(entry, context);
-			entry = next;
-		}
-	}
+	const struct table *table = walk->table;
+	while (walk->next == NULL && walk->bucket <= table->mask && table->count > 0)
+		walk->next = atomic_load(&table->buckets[walk->bucket++]);
+	struct table_entry *entry = walk->next;
+	if (entry != NULL)
+		walk->next = atomic_load(&entry->next);
+	return entry;
 }

@@ -3,6 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
+
+static const struct control_entry_shape shapes[TABLES] = { CONTROL_ENTRY_SHAPES };
+
+static const size_t counts_max[TABLES] = {
+	[TABLE_NETWORKS] = NETWORKS_MAX,  [TABLE_KIND_PORT] = PORTS_MAX,
+	[TABLE_KIND_PEER] = PEERS_MAX,	  [TABLE_KIND_SESSION] = SESSIONS_MAX,
+	[TABLE_KIND_FDB] = FDB_MAX,	  [TABLE_KIND_NEIGHBOUR] = NEIGHBOURS_MAX,
+	[TABLE_KIND_FLOOD] = MEMBERS_MAX,
+};
+
 int tables_init(struct tables *tables, unsigned workers, unsigned slots, int socket_family,
 		uint64_t seed)
 {
@@ -11,20 +22,10 @@ int tables_init(struct tables *tables, unsigned workers, unsigned slots, int soc
 	tables->slots = slots;
 	tables->socket_family = socket_family;
 	tables->total = counters_create(slots);
-	if (tables->total == NULL || table_init(&tables->networks, NETWORKS_MAX, seed) != 0 ||
-	    table_init(&tables->peers, PEERS_MAX, seed) != 0 ||
-	    table_init(&tables->sessions, SESSIONS_MAX, seed) != 0 ||
-	    table_init(&tables->fdb, FDB_MAX, seed) != 0 ||
-	    table_init(&tables->neighbours, NEIGHBOURS_MAX, seed) != 0 ||
-	    table_init(&tables->members, MEMBERS_MAX, seed) != 0)
-		return -ENOMEM;
-	return 0;
-}
-
-void tables_note_generation(struct tables *tables, uint32_t generation)
-{
-	if (generation > tables->generation_max)
-		tables->generation_max = generation;
+	int result = tables->total == NULL ? -ENOMEM : 0;
+	for (size_t i = 0; i < TABLES && result == 0; i++)
+		result = table_init(&tables->of[i], counts_max[i], seed);
+	return result;
 }
 
 /* Endpoints. */
@@ -75,29 +76,27 @@ static void release_endpoint(struct reclaim_node *node)
 	free(container_of(node, struct endpoint, reclaim));
 }
 
-/* Networks: exist while they have a port or a member. */
+/* Entries of any kind. */
 
-static int network_get(struct tables *tables, uint32_t vni, struct network **found)
+static void insert(const struct setting *setting, struct table_entry *entry, struct link *owner)
 {
-	*found = tables_find_network(tables, vni);
-	if (*found != NULL)
-		return 0;
-	if (table_is_full(&tables->networks))
-		return -ENOSPC;
-	struct network *network = calloc(1, sizeof(*network));
-	if (network == NULL)
-		return -ENOMEM;
-	network->counters = counters_create(tables->slots);
-	if (network->counters == NULL) {
-		free(network);
-		return -ENOMEM;
-	}
-	network->vni = vni;
-	network->entry.key = tables_id_key(vni);
-	table_insert(&tables->networks, &network->entry);
-	*found = network;
-	return 0;
+	entry->key = setting->key;
+	if (owner == NULL)
+		link_init(&entry->owned);
+	else
+		link_add(owner, &entry->owned);
+	table_insert(&setting->tables->of[setting->kind], entry);
 }
+
+void tables_retire(struct tables *tables, uint8_t kind, struct table_entry *entry,
+		   void (*release)(struct reclaim_node *))
+{
+	table_remove(&tables->of[kind], entry);
+	link_remove(&entry->owned);
+	reclaim_retire(&entry->reclaim, release);
+}
+
+/* Networks: exist while they have a port or a member. */
 
 static void release_network(struct reclaim_node *node)
 {
@@ -106,36 +105,138 @@ static void release_network(struct reclaim_node *node)
 	free(network);
 }
 
-static void network_put(struct tables *tables, struct network *network)
-{
-	if (atomic_load(&network->port) != NULL || atomic_load(&network->members) != NULL)
-		return;
-	table_remove(&tables->networks, &network->entry);
-	reclaim_retire(&network->entry.reclaim, release_network);
-}
-
-int tables_port_set(struct tables *tables, uint32_t vni, struct port *port,
-		    void (*release)(struct reclaim_node *))
+/* NULL when there are too many, or memory is short. */
+static struct network *network_get(struct tables *tables, uint32_t vni)
 {
 	struct network *network = tables_find_network(tables, vni);
-	if (port == NULL && network == NULL)
-		return 0;
-	int result = network_get(tables, vni, &network);
-	if (result != 0)
-		return result;
-	if (port != NULL)
-		tables_note_generation(tables, port->generation);
-	struct port *before = atomic_exchange(&network->port, port);
-	tables->ports += (port != NULL);
-	if (before != NULL) {
-		tables->ports--;
-		reclaim_retire(&before->reclaim, release);
+	if (network != NULL || table_is_full(&tables->of[TABLE_NETWORKS]))
+		return network;
+	network = calloc(1, sizeof(*network));
+	if (network == NULL)
+		return NULL;
+	network->vni = vni;
+	network->counters = counters_create(tables->slots);
+	if (network->counters == NULL) {
+		free(network);
+		return NULL;
 	}
-	network_put(tables, network);
+	const struct setting setting = { .tables = tables,
+					 .kind = TABLE_NETWORKS,
+					 .key.space = vni };
+	insert(&setting, &network->entry, NULL);
+	return network;
+}
+
+static void network_put(struct tables *tables, struct network *network)
+{
+	if (atomic_load(&network->port) == NULL && atomic_load(&network->members) == NULL)
+		tables_retire(tables, TABLE_NETWORKS, &network->entry, release_network);
+}
+
+int tables_port_add(struct tables *tables, struct port *port)
+{
+	const struct setting setting = { .tables = tables,
+					 .kind = TABLE_KIND_PORT,
+					 .key.space = port->vni };
+	struct network *network = network_get(tables, port->vni);
+	if (network == NULL)
+		return -ENOSPC;
+	insert(&setting, &port->entry, NULL);
+	atomic_store(&network->port, port);
 	return 0;
 }
 
+void tables_port_remove(struct tables *tables, struct port *port,
+			void (*release)(struct reclaim_node *))
+{
+	struct network *network = tables_find_network(tables, port->vni);
+	atomic_store(&network->port, NULL);
+	tables_retire(tables, TABLE_KIND_PORT, &port->entry, release);
+	network_put(tables, network);
+}
+
 /* Peers. */
+
+static void release_peer(struct reclaim_node *node)
+{
+	struct peer *peer = container_of(node, struct peer, entry.reclaim);
+	free(atomic_load(&peer->endpoint));
+	free(peer->counters);
+	free(peer);
+}
+
+static struct peer *peer_create(struct setting *setting)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	if (peer == NULL)
+		return NULL;
+	peer->counters = counters_create(setting->tables->slots);
+	if (peer->counters == NULL) {
+		free(peer);
+		return NULL;
+	}
+	atomic_flag_clear(&peer->activation);
+	link_init(&peer->sessions);
+	link_init(&peer->bindings);
+	peer->id = setting->key.space;
+	insert(setting, &peer->entry, NULL);
+	return peer;
+}
+
+static int peer_set(struct setting *setting)
+{
+	const struct control_peer_set *fields = (const void *)setting->fields;
+	struct endpoint given;
+	struct endpoint *endpoint = NULL;
+	if (setting->key.space == 0)
+		return setting_refuse(setting, EINVAL, "the peer must not be 0");
+	if (!bytes_are_zero(fields->endpoint, ENDPOINT_BYTES)) {
+		if (!endpoint_from_wire(&given, fields->endpoint, setting->tables->socket_family))
+			return setting_refuse(setting, EINVAL, ENDPOINT_REFUSAL);
+		endpoint = malloc(sizeof(*endpoint));
+		if (endpoint == NULL)
+			return -ENOMEM;
+		*endpoint = given;
+	}
+	struct peer *peer = setting->before == NULL
+				    ? peer_create(setting)
+				    : container_of(setting->before, struct peer, entry);
+	if (peer == NULL) {
+		free(endpoint);
+		return -ENOMEM;
+	}
+	struct endpoint *before = atomic_exchange(&peer->endpoint, endpoint);
+	if (before != NULL)
+		reclaim_retire(&before->reclaim, release_endpoint);
+	return 0;
+}
+
+static void binding_delete(struct tables *tables, struct table_entry *entry);
+static void session_delete(struct tables *tables, struct table_entry *entry);
+
+static void peer_delete(struct tables *tables, struct table_entry *entry)
+{
+	struct peer *peer = container_of(entry, struct peer, entry);
+	while (!link_is_alone(&peer->bindings))
+		binding_delete(tables,
+			       container_of(peer->bindings.next, struct table_entry, owned));
+	while (!link_is_alone(&peer->sessions))
+		session_delete(tables,
+			       container_of(peer->sessions.next, struct table_entry, owned));
+	tables_retire(tables, TABLE_KIND_PEER, entry, release_peer);
+}
+
+static bool peer_describe(const struct table_entry *entry, uint8_t *message)
+{
+	struct control_peer_set *fields = (void *)message;
+	const struct peer *peer = container_of(entry, struct peer, entry);
+	const struct endpoint *endpoint = atomic_load(&peer->endpoint);
+	if (endpoint != NULL)
+		memcpy(fields->endpoint, endpoint->wire, ENDPOINT_BYTES);
+	return true;
+}
+
+/* Sessions. */
 
 static void lock_activation(struct peer *peer)
 {
@@ -147,85 +248,6 @@ static void unlock_activation(struct peer *peer)
 {
 	atomic_flag_clear_explicit(&peer->activation, memory_order_release);
 }
-
-static int peer_create(struct tables *tables, uint32_t id, struct peer **created)
-{
-	if (table_is_full(&tables->peers))
-		return -ENOSPC;
-	struct peer *peer = calloc(1, sizeof(*peer));
-	if (peer == NULL)
-		return -ENOMEM;
-	peer->counters = counters_create(tables->slots);
-	if (peer->counters == NULL) {
-		free(peer);
-		return -ENOMEM;
-	}
-	atomic_flag_clear(&peer->activation);
-	link_init(&peer->sessions);
-	link_init(&peer->bindings);
-	peer->id = id;
-	peer->entry.key = tables_id_key(id);
-	table_insert(&tables->peers, &peer->entry);
-	*created = peer;
-	return 0;
-}
-
-int tables_peer_set(struct tables *tables, uint32_t generation, uint32_t id,
-		    const uint8_t wire[ENDPOINT_BYTES])
-{
-	struct endpoint *endpoint = NULL;
-	if (!bytes_are_zero(wire, ENDPOINT_BYTES)) {
-		endpoint = calloc(1, sizeof(*endpoint));
-		if (endpoint == NULL)
-			return -ENOMEM;
-		if (!endpoint_from_wire(endpoint, wire, tables->socket_family)) {
-			free(endpoint);
-			return -EINVAL;
-		}
-	}
-	struct peer *peer = tables_find_peer(tables, id);
-	int result = peer == NULL ? peer_create(tables, id, &peer) : 0;
-	if (result != 0) {
-		free(endpoint);
-		return result;
-	}
-	peer->generation = generation;
-	tables_note_generation(tables, generation);
-	struct endpoint *before = atomic_exchange(&peer->endpoint, endpoint);
-	if (before != NULL)
-		reclaim_retire(&before->reclaim, release_endpoint);
-	return 0;
-}
-
-static void release_peer(struct reclaim_node *node)
-{
-	struct peer *peer = container_of(node, struct peer, entry.reclaim);
-	free(atomic_load(&peer->endpoint));
-	free(peer->counters);
-	free(peer);
-}
-
-static void binding_delete(struct tables *tables, struct binding *binding);
-static void session_delete(struct tables *tables, struct session *session);
-
-static void peer_delete(struct tables *tables, struct peer *peer)
-{
-	while (!link_is_alone(&peer->bindings))
-		binding_delete(tables, container_of(peer->bindings.next, struct binding, of_peer));
-	while (!link_is_alone(&peer->sessions))
-		session_delete(tables, container_of(peer->sessions.next, struct session, of_peer));
-	table_remove(&tables->peers, &peer->entry);
-	reclaim_retire(&peer->entry.reclaim, release_peer);
-}
-
-void tables_peer_delete(struct tables *tables, uint32_t id)
-{
-	struct peer *peer = tables_find_peer(tables, id);
-	if (peer != NULL)
-		peer_delete(tables, peer);
-}
-
-/* Sessions. */
 
 /* The caller holds the activation lock. */
 static void activate(struct session *session)
@@ -247,23 +269,34 @@ bool tables_confirm_session(struct session *session)
 	return true;
 }
 
-int tables_session_set(struct tables *tables, uint32_t id,
-		       const struct session_parameters *parameters, uint64_t now_ms)
+static const char *session_fault(const struct control_session_set *fields)
 {
-	struct peer *peer = tables_find_peer(tables, id);
-	if (peer == NULL)
-		return -ENOENT;
-	if (tables_find_session(tables, parameters->local_id) != NULL)
+	uint32_t lifetime_ms = be32_get(fields->lifetime_ms);
+	if (fields->activation != SESSION_ACTIVATION_NOW &&
+	    fields->activation != SESSION_ACTIVATION_ON_RECEIVE)
+		return "the activation must be 1 or 2";
+	if (fields->receive_lanes == 0 || fields->receive_lanes > WORKERS_MAX)
+		return "the receive lanes must be 1 to 16";
+	if (lifetime_ms == 0 || lifetime_ms > SESSION_LIFETIME_MS_MAX)
+		return "the lifetime must be 1 to 3600000 ms";
+	return NULL;
+}
+
+static int session_set(struct setting *setting)
+{
+	const struct control_session_set *fields = (const void *)setting->fields;
+	struct peer *peer = setting->peer;
+	const char *fault = session_fault(fields);
+	if (fault != NULL)
+		return setting_refuse(setting, EINVAL, fault);
+	if (setting->before != NULL)
 		return -EEXIST;
-	if (table_is_full(&tables->sessions))
-		return -ENOSPC;
-	struct session *session = session_create(parameters, tables->workers, now_ms);
+	struct session *session = session_create(fields, setting->tables->workers, setting->now_ms);
 	if (session == NULL)
 		return -ENOMEM;
 	session->peer = peer;
-	session->serial = ++tables->serial;
-	link_add(&peer->sessions, &session->of_peer);
-	table_insert(&tables->sessions, &session->entry);
+	session->serial = ++setting->tables->serial;
+	insert(setting, &session->entry, &peer->sessions);
 	if (!session->on_receive) {
 		lock_activation(peer);
 		activate(session);
@@ -283,7 +316,7 @@ static struct session *successor(const struct peer *peer)
 {
 	struct session *best = NULL;
 	for (const struct link *at = peer->sessions.next; at != &peer->sessions; at = at->next) {
-		struct session *session = container_of(at, struct session, of_peer);
+		struct session *session = container_of(at, struct session, entry.owned);
 		if (session->activated && !session->removed &&
 		    (best == NULL || session->serial > best->serial))
 			best = session;
@@ -291,165 +324,199 @@ static struct session *successor(const struct peer *peer)
 	return best;
 }
 
-static void session_delete(struct tables *tables, struct session *session)
+static void session_delete(struct tables *tables, struct table_entry *entry)
 {
+	struct session *session = container_of(entry, struct session, entry);
 	struct peer *peer = session->peer;
 	lock_activation(peer);
 	session->removed = true;
 	if (atomic_load(&peer->active) == session)
 		atomic_store_explicit(&peer->active, successor(peer), memory_order_release);
 	unlock_activation(peer);
-	link_remove(&session->of_peer);
-	table_remove(&tables->sessions, &session->entry);
-	reclaim_retire(&session->entry.reclaim, release_session);
+	tables_retire(tables, TABLE_KIND_SESSION, entry, release_session);
 }
 
-void tables_session_delete(struct tables *tables, uint32_t local_id)
+static bool session_describe(const struct table_entry *entry, uint8_t *message)
 {
-	struct session *session = tables_find_session(tables, local_id);
-	if (session != NULL)
-		session_delete(tables, session);
+	struct control_session_entry *fields = (void *)message;
+	const struct session *session = container_of(entry, struct session, entry);
+	*fields = (struct control_session_entry){
+		.local_id = be32_of(session->local_id),
+		.remote_id = be32_of(session->remote_id),
+		.peer = be32_of(session->peer->id),
+		.active = atomic_load(&session->peer->active) == session,
+		.confirmed = atomic_load(&session->confirmed),
+		.initiator = session->initiator,
+		.age_ms = be32_of((uint32_t)(clock_now_ms() - session->set_at_ms)),
+		.lifetime_ms = be32_of(session->lifetime_ms),
+		.sent_datagrams = be64_of(session_sent(session)),
+		.received_datagrams = be64_of(session_received(session)),
+	};
+	return true;
 }
 
-struct expiry {
-	struct tables *tables;
-	uint64_t now_ms;
-};
-
-static void expire(struct table_entry *entry, void *context)
-{
-	const struct expiry *expiry = context;
-	struct session *session = container_of(entry, struct session, entry);
-	if (expiry->now_ms >= session->expires_at_ms + SESSION_GRACE_MS)
-		session_delete(expiry->tables, session);
-}
-
-void tables_expire_sessions(struct tables *tables, uint64_t now_ms)
-{
-	struct expiry expiry = { .tables = tables, .now_ms = now_ms };
-	table_each(&tables->sessions, expire, &expiry);
-}
-
-/* Bindings. */
-
-static struct table *table_of(struct tables *tables, uint8_t kind)
-{
-	if (kind == TABLE_KIND_FDB)
-		return &tables->fdb;
-	return kind == TABLE_KIND_NEIGHBOUR ? &tables->neighbours : &tables->members;
-}
+/* Bindings: FDB, neighbour and flood entries. */
 
 static void release_binding(struct reclaim_node *node)
 {
 	free(container_of(node, struct binding, entry.reclaim));
 }
 
-static void member_link(struct network *network, struct binding *binding)
+static void member_link(struct network *network, struct member *member)
 {
-	struct binding *first = atomic_load(&network->members);
-	binding->network = network;
-	atomic_store_explicit(&binding->next_member, first, memory_order_relaxed);
+	struct member *first = atomic_load(&network->members);
+	member->network = network;
+	atomic_store_explicit(&member->next, first, memory_order_relaxed);
 	if (first != NULL)
-		first->previous_member = binding;
-	atomic_store_explicit(&network->members, binding, memory_order_release);
+		first->previous = member;
+	atomic_store_explicit(&network->members, member, memory_order_release);
 }
 
-static void member_unlink(struct tables *tables, struct binding *binding)
+static void member_unlink(struct tables *tables, struct member *member)
 {
-	struct binding *next = atomic_load(&binding->next_member);
-	struct binding *previous = binding->previous_member;
+	struct member *next = atomic_load(&member->next);
+	struct member *previous = member->previous;
 	if (next != NULL)
-		next->previous_member = previous;
-	atomic_store_explicit(previous == NULL ? &binding->network->members
-					       : &previous->next_member,
-			      next, memory_order_release);
-	network_put(tables, binding->network);
+		next->previous = previous;
+	atomic_store_explicit(previous == NULL ? &member->network->members : &previous->next, next,
+			      memory_order_release);
+	network_put(tables, member->network);
 }
 
-static void binding_delete(struct tables *tables, struct binding *binding)
+static int binding_set(struct setting *setting)
 {
-	table_remove(table_of(tables, binding->kind), &binding->entry);
-	link_remove(&binding->of_peer);
-	if (binding->network != NULL)
-		member_unlink(tables, binding);
-	reclaim_retire(&binding->entry.reclaim, release_binding);
-}
-
-int tables_binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
-		       struct table_key key, const uint8_t *mac, uint32_t peer_id)
-{
-	struct table *table = table_of(tables, kind);
-	struct peer *peer = tables_find_peer(tables, peer_id);
-	struct binding *before = tables_find_binding(table, key);
-	if (peer == NULL)
-		return -ENOENT;
-	if (before != NULL && before->peer == peer &&
-	    (mac == NULL || memcmp(before->mac, mac, MAC_BYTES) == 0)) {
-		before->generation = generation;
-		tables_note_generation(tables, generation);
+	const struct control_entry_shape *shape = &shapes[setting->kind];
+	const struct binding *before = (const void *)setting->before;
+	uint8_t mac[MAC_BYTES] = { 0 };
+	if (shape->mac_at != 0)
+		memcpy(mac, setting->fields + shape->mac_at, MAC_BYTES);
+	if (before != NULL && before->peer == setting->peer &&
+	    memcmp(before->mac, mac, MAC_BYTES) == 0)
 		return 0;
-	}
-	if (before == NULL && table_is_full(table))
-		return -ENOSPC;
-	struct binding *binding = calloc(1, sizeof(*binding));
+	bool is_member = setting->kind == TABLE_KIND_FLOOD;
+	struct binding *binding = calloc(1, is_member ? sizeof(struct member) : sizeof(*binding));
 	if (binding == NULL)
 		return -ENOMEM;
-	struct network *network = NULL;
-	if (kind == TABLE_KIND_FLOOD && network_get(tables, (uint32_t)key.space, &network) != 0) {
+	struct network *network =
+		is_member ? network_get(setting->tables, setting->key.space) : NULL;
+	if (is_member && network == NULL) {
 		free(binding);
 		return -ENOSPC;
 	}
-	binding->entry.key = key;
-	binding->kind = kind;
-	binding->peer = peer;
-	binding->generation = generation;
-	if (mac != NULL)
-		memcpy(binding->mac, mac, MAC_BYTES);
-	tables_note_generation(tables, generation);
-	link_add(&peer->bindings, &binding->of_peer);
-	table_insert(table, &binding->entry);
-	if (network != NULL)
-		member_link(network, binding);
+	binding->kind = setting->kind;
+	binding->peer = setting->peer;
+	memcpy(binding->mac, mac, MAC_BYTES);
+	insert(setting, &binding->entry, &binding->peer->bindings);
+	if (is_member)
+		member_link(network, container_of(binding, struct member, binding));
 	if (before != NULL)
-		binding_delete(tables, before);
+		binding_delete(setting->tables, setting->before);
 	return 0;
 }
 
-void tables_binding_delete(struct tables *tables, uint8_t kind, struct table_key key)
+static void binding_delete(struct tables *tables, struct table_entry *entry)
 {
-	struct binding *binding = tables_find_binding(table_of(tables, kind), key);
-	if (binding != NULL)
-		binding_delete(tables, binding);
+	struct binding *binding = container_of(entry, struct binding, entry);
+	if (binding->kind == TABLE_KIND_FLOOD)
+		member_unlink(tables, container_of(binding, struct member, binding));
+	tables_retire(tables, binding->kind, entry, release_binding);
 }
 
-/* Sweeping. */
+static bool binding_describe(const struct table_entry *entry, uint8_t *fields)
+{
+	const struct binding *binding = container_of(entry, struct binding, entry);
+	const struct control_entry_shape *shape = &shapes[binding->kind];
+	if (shape->mac_at != 0)
+		memcpy(fields + shape->mac_at, binding->mac, MAC_BYTES);
+	store_be32(fields + shape->peer_at, binding->peer->id);
+	return true;
+}
 
-struct sweep {
-	struct tables *tables;
-	uint32_t generation;
+/* What is one for all kinds. */
+
+static const struct kind peers_kind = { peer_set, peer_delete, peer_describe };
+static const struct kind sessions_kind = { session_set, session_delete, session_describe };
+static const struct kind bindings_kind = { binding_set, binding_delete, binding_describe };
+
+static const struct kind *const kinds[TABLES] = {
+	[TABLE_KIND_PORT] = &ports_kind,	 [TABLE_KIND_PEER] = &peers_kind,
+	[TABLE_KIND_SESSION] = &sessions_kind,	 [TABLE_KIND_FDB] = &bindings_kind,
+	[TABLE_KIND_NEIGHBOUR] = &bindings_kind, [TABLE_KIND_FLOOD] = &bindings_kind,
 };
 
-static void sweep_peer(struct table_entry *entry, void *context)
+int tables_set(struct setting *setting)
 {
-	const struct sweep *sweep = context;
-	struct peer *peer = container_of(entry, struct peer, entry);
-	if (peer->generation != sweep->generation)
-		peer_delete(sweep->tables, peer);
+	struct tables *tables = setting->tables;
+	const struct control_entry_shape *shape = &shapes[setting->kind];
+	const struct table *table = &tables->of[setting->kind];
+	const uint8_t *fields = setting->fields;
+	setting->key = table_key_load(fields + shape->key_at, shape->key_bytes);
+	uint32_t space = setting->key.space;
+	if (shape->mac_at != 0 &&
+	    ((fields[shape->mac_at] & 1) != 0 || bytes_are_zero(fields + shape->mac_at, MAC_BYTES)))
+		return setting_refuse(setting, EINVAL, "the MAC must be a unicast address");
+	if (shape->in_network && (space == 0 || space >= 1u << 24))
+		return setting_refuse(setting, EINVAL, "the VNI must be 1 to 16777215");
+	if (shape->peer_at != 0)
+		setting->peer = tables_find_peer(tables, load_be32(fields + shape->peer_at));
+	if (shape->peer_at != 0 && setting->peer == NULL)
+		return -ENOENT;
+	setting->before = table_find(table, setting->key);
+	if (setting->before == NULL && table_is_full(table))
+		return -ENOSPC;
+	int result = kinds[setting->kind]->set(setting);
+	if (result == 0 && shape->key_at != 0) {
+		uint32_t generation = load_be32(fields);
+		table_find(table, setting->key)->generation = generation;
+		if (generation > tables->generation_max)
+			tables->generation_max = generation;
+	}
+	return result;
 }
 
-static void sweep_binding(struct table_entry *entry, void *context)
+void tables_delete(struct tables *tables, uint8_t kind, const uint8_t *key)
 {
-	const struct sweep *sweep = context;
-	struct binding *binding = container_of(entry, struct binding, entry);
-	if (binding->generation != sweep->generation)
-		binding_delete(sweep->tables, binding);
+	struct table_entry *entry =
+		table_find(&tables->of[kind], table_key_load(key, shapes[kind].key_bytes));
+	if (entry != NULL)
+		kinds[kind]->remove(tables, entry);
 }
 
-void tables_sweep(struct tables *tables, uint8_t kind, uint32_t generation)
+bool tables_sweep(struct tables *tables, uint8_t kind, uint32_t generation)
 {
-	struct sweep sweep = { .tables = tables, .generation = generation };
-	if (kind == TABLE_KIND_PEER)
-		table_each(&tables->peers, sweep_peer, &sweep);
-	else
-		table_each(table_of(tables, kind), sweep_binding, &sweep);
+	struct table_entry *entry;
+	if (kind >= TABLES || shapes[kind].key_at == 0)
+		return false;
+	struct table_walk walk = { .table = &tables->of[kind] };
+	while ((entry = table_next(&walk)) != NULL)
+		if (entry->generation != generation)
+			kinds[kind]->remove(tables, entry);
+	return true;
+}
+
+void tables_expire_sessions(struct tables *tables, uint64_t now_ms)
+{
+	struct table_entry *entry;
+	struct table_walk walk = { .table = &tables->of[TABLE_KIND_SESSION] };
+	while ((entry = table_next(&walk)) != NULL)
+		if (now_ms >=
+		    container_of(entry, struct session, entry)->expires_at_ms + SESSION_GRACE_MS)
+			session_delete(tables, entry);
+}
+
+bool tables_dump(const struct tables *tables, uint8_t kind, tables_show *show, void *context)
+{
+	const struct table_entry *entry;
+	if (kind >= TABLES || kinds[kind] == NULL)
+		return false;
+	const struct control_entry_shape *shape = &shapes[kind];
+	struct table_walk walk = { .table = &tables->of[kind] };
+	while ((entry = table_next(&walk)) != NULL) {
+		uint8_t fields[64] = { 0 };
+		store_be32(fields, entry->generation);
+		table_key_store(entry->key, fields + shape->key_at, shape->key_bytes);
+		if (kinds[kind]->describe(entry, fields))
+			show(context, shape->shown_code, fields, shape->shown_bytes);
+	}
+	return true;
 }

@@ -2,6 +2,11 @@
  * What the data path knows: networks with their port and members, peers with their sessions, FDB
  * and neighbours.
  *
+ * What the agent sets are six kinds of entries. Where the key, the MAC and the peer of a kind lie
+ * in its messages is data (control_entry_shape, generated), and setting, deleting, dumping and
+ * sweeping are one function each for all kinds. What is left to a struct kind is what an entry
+ * needs beyond its place in a table.
+ *
  * Complications, and why they exist:
  *  - A peer owns its sessions and bindings (FDB, neighbour and flood entries), since deleting it
  * deletes them. The control thread keeps them in lists of the peer, so that this costs what the
@@ -42,7 +47,6 @@ struct endpoint {
 struct peer {
 	struct table_entry entry; /* key: id */
 	uint32_t id;
-	uint32_t generation;
 	_Atomic(struct endpoint *) endpoint; /* NULL: not known */
 	_Atomic(struct session *) active;
 	atomic_flag activation;
@@ -55,9 +59,8 @@ struct peer {
 };
 
 struct port {
-	struct reclaim_node reclaim;
+	struct table_entry entry; /* key: VNI */
 	uint32_t vni;
-	uint32_t generation;
 	char name[IFNAMSIZ];
 	_Atomic uint64_t mac;
 	_Atomic uint32_t mtu;
@@ -67,27 +70,36 @@ struct port {
 	_Atomic bool lost; /* the device is gone */
 };
 
-struct binding;
+struct member;
 
 struct network {
 	struct table_entry entry; /* key: VNI */
 	uint32_t vni;
 	_Atomic(struct port *) port;
-	_Atomic(struct binding *) members;
+	_Atomic(struct member *) members;
 	struct counters *counters;
 };
 
-/* An FDB, neighbour or flood entry. */
+/* An FDB or neighbour entry, or what a member starts with. */
 struct binding {
-	struct table_entry entry;
-	struct link of_peer;
+	struct table_entry entry; /* key: as in its messages; owned by the peer */
 	struct peer *peer;
-	uint8_t kind;		/* TABLE_KIND */
-	uint8_t mac[MAC_BYTES]; /* of a neighbour */
-	uint32_t generation;
-	struct network *network; /* of a flood entry, with its list: */
-	_Atomic(struct binding *) next_member;
-	struct binding *previous_member;
+	uint8_t kind; /* TABLE_KIND */
+	uint8_t mac[MAC_BYTES];
+};
+
+/* A flood entry. */
+struct member {
+	struct binding binding;
+	struct network *network;
+	_Atomic(struct member *) next;
+	struct member *previous;
+};
+
+/* Tables are named by TABLE_KIND; networks come and go with their port and members. */
+enum {
+	TABLE_NETWORKS = 0,
+	TABLES = TABLE_KIND_FLOOD + 1,
 };
 
 struct tables {
@@ -97,51 +109,74 @@ struct tables {
 	uint32_t generation_max;
 	uint64_t serial;
 	struct counters *total;
-	struct table networks;
-	struct table peers;
-	struct table sessions;
-	struct table fdb;
-	struct table neighbours;
-	struct table members;
-	size_t ports;
+	struct table of[TABLES];
 };
+
+/* A set message that is carried out. */
+struct setting {
+	struct tables *tables;
+	uint8_t kind; /* TABLE_KIND */
+	const uint8_t *fields;
+	uint64_t now_ms;
+	const char *refusal; /* given back: a sentence that says more than the error number */
+	/* Found by tables_set: */
+	struct table_key key;
+	struct table_entry *before; /* that has the key, or NULL */
+	struct peer *peer;	    /* that is named, or NULL */
+};
+
+struct kind {
+	/* Makes or changes an entry. Returns 0 or negative errno, and then nothing is changed. */
+	int (*set)(struct setting *setting);
+	void (*remove)(struct tables *tables, struct table_entry *entry);
+	/* Fills in what is behind the key. False: the entry is not shown. */
+	bool (*describe)(const struct table_entry *entry, uint8_t *fields);
+};
+
+extern const struct kind ports_kind; /* ports.c */
+
+static inline int setting_refuse(struct setting *setting, int error, const char *text)
+{
+	setting->refusal = text;
+	return -error;
+}
 
 int tables_init(struct tables *tables, unsigned workers, unsigned slots, int socket_family,
 		uint64_t seed);
 
-/* Remembers the highest generation for helloReply. */
-void tables_note_generation(struct tables *tables, uint32_t generation);
+/* Carries out a set message of the right length, or refuses it and changes nothing. Returns 0 or
+ * negative errno. */
+int tables_set(struct setting *setting);
+
+/* Carries out a delete message; what does not exist is deleted already. */
+void tables_delete(struct tables *tables, uint8_t kind, const uint8_t *key);
+
+/* Deletes the entries of other generations. False: this kind has none. */
+bool tables_sweep(struct tables *tables, uint8_t kind, uint32_t generation);
+
+typedef void tables_show(void *context, uint16_t code, const void *fields, size_t bytes);
+
+/* Calls `show` with the message of every entry. False: no such kind. */
+bool tables_dump(const struct tables *tables, uint8_t kind, tables_show *show, void *context);
+
+/* Takes an entry out of its table and its owner's list, to be released when no worker sees it. */
+void tables_retire(struct tables *tables, uint8_t kind, struct table_entry *entry,
+		   void (*release)(struct reclaim_node *));
+
+/* Makes a port the one of its VNI, which has none, and ends that. */
+int tables_port_add(struct tables *tables, struct port *port);
+void tables_port_remove(struct tables *tables, struct port *port,
+			void (*release)(struct reclaim_node *));
 
 /* Marks a session confirmed by an opened datagram and activates it if it waited for that. True the
  * first time. */
 bool tables_confirm_session(struct session *session);
 
-/* Publishes an attached port, or, when `port` is NULL, withdraws the one there is. Takes ownership
- * of `port`. */
-int tables_port_set(struct tables *tables, uint32_t vni, struct port *port,
-		    void (*release)(struct reclaim_node *));
-
-int tables_peer_set(struct tables *tables, uint32_t generation, uint32_t id,
-		    const uint8_t wire[ENDPOINT_BYTES]);
-void tables_peer_delete(struct tables *tables, uint32_t id);
-
-int tables_session_set(struct tables *tables, uint32_t peer,
-		       const struct session_parameters *parameters, uint64_t now_ms);
-void tables_session_delete(struct tables *tables, uint32_t local_id);
-
 /* Deletes sessions whose lifetime and grace are over: their keys must not outlive an agent that is
  * away. */
 void tables_expire_sessions(struct tables *tables, uint64_t now_ms);
 
-/* Creates an FDB, neighbour or flood entry, or gives it another peer. `mac` is a neighbour's, else
- * NULL. */
-int tables_binding_set(struct tables *tables, uint8_t kind, uint32_t generation,
-		       struct table_key key, const uint8_t *mac, uint32_t peer);
-void tables_binding_delete(struct tables *tables, uint8_t kind, struct table_key key);
-
-/* Deletes peers, FDB, neighbour or flood entries of other generations. Ports are swept by their
- * owner (requests.c). */
-void tables_sweep(struct tables *tables, uint8_t kind, uint32_t generation);
+#define ENDPOINT_REFUSAL "the endpoint cannot be sent to from this host"
 
 /* Fills in the socket address for `wire`. False when it cannot be one: port 0, unspecified address,
  * or IPv6 without IPv6. */
@@ -167,92 +202,39 @@ _Static_assert(offsetof(struct network, entry) == 0 && offsetof(struct peer, ent
 		       offsetof(struct session, entry) == 0 && offsetof(struct binding, entry) == 0,
 	       "a null entry is a null object");
 
-static inline struct table_key tables_id_key(uint32_t id)
-{
-	return (struct table_key){ .low = id };
-}
-
-static inline struct table_key tables_mac_key(uint32_t vni, uint64_t mac)
-{
-	return (struct table_key){ .space = vni, .low = mac };
-}
-
-static inline struct table_key tables_ip_key(uint32_t vni, const uint8_t ip[16])
-{
-	return (struct table_key){ .space = vni, .high = load_be64(ip), .low = load_be64(ip + 8) };
-}
-
 static inline struct network *tables_find_network(const struct tables *t, uint32_t vni)
 {
-	return (struct network *)(void *)table_find(&t->networks, tables_id_key(vni));
+	const struct table_key key = { .space = vni };
+	return (struct network *)(void *)table_find(&t->of[TABLE_NETWORKS], key);
 }
 
 static inline struct peer *tables_find_peer(const struct tables *t, uint32_t id)
 {
-	return (struct peer *)(void *)table_find(&t->peers, tables_id_key(id));
+	const struct table_key key = { .space = id };
+	return (struct peer *)(void *)table_find(&t->of[TABLE_KIND_PEER], key);
 }
 
 static inline struct session *tables_find_session(const struct tables *t, uint32_t local_id)
 {
-	return (struct session *)(void *)table_find(&t->sessions, tables_id_key(local_id));
-}
-
-static inline struct binding *tables_find_binding(const struct table *table, struct table_key key)
-{
-	return (struct binding *)(void *)table_find(table, key);
+	const struct table_key key = { .space = local_id };
+	return (struct session *)(void *)table_find(&t->of[TABLE_KIND_SESSION], key);
 }
 
 static inline struct binding *tables_find_fdb(const struct tables *t, uint32_t vni, uint64_t mac)
 {
-	return tables_find_binding(&t->fdb, tables_mac_key(vni, mac));
+	const struct table_key key = { .space = vni, .low = mac };
+	return (struct binding *)(void *)table_find(&t->of[TABLE_KIND_FDB], key);
 }
 
 static inline struct binding *tables_find_neighbour(const struct tables *t, uint32_t vni,
 						    const uint8_t ip[16])
 {
-	return tables_find_binding(&t->neighbours, tables_ip_key(vni, ip));
+	const struct table_key key = { load_be64(ip), load_be64(ip + 8), vni };
+	return (struct binding *)(void *)table_find(&t->of[TABLE_KIND_NEIGHBOUR], key);
 }
 
 static inline struct binding *tables_find_member(const struct tables *t, uint32_t vni, uint32_t id)
 {
-	return tables_find_binding(&t->members, tables_mac_key(vni, id));
-}
-
-/* Setting and deleting the three kinds of bindings. */
-
-static inline int tables_fdb_set(struct tables *t, uint32_t generation, uint32_t vni,
-				 const uint8_t mac[MAC_BYTES], uint32_t peer)
-{
-	struct table_key key = tables_mac_key(vni, load_be48(mac));
-	return tables_binding_set(t, TABLE_KIND_FDB, generation, key, NULL, peer);
-}
-
-static inline int tables_neighbour_set(struct tables *t, uint32_t generation, uint32_t vni,
-				       const uint8_t ip[16], const uint8_t mac[MAC_BYTES],
-				       uint32_t peer)
-{
-	struct table_key key = tables_ip_key(vni, ip);
-	return tables_binding_set(t, TABLE_KIND_NEIGHBOUR, generation, key, mac, peer);
-}
-
-static inline int tables_member_set(struct tables *t, uint32_t generation, uint32_t vni,
-				    uint32_t id)
-{
-	return tables_binding_set(t, TABLE_KIND_FLOOD, generation, tables_mac_key(vni, id), NULL,
-				  id);
-}
-
-static inline void tables_fdb_delete(struct tables *t, uint32_t vni, const uint8_t mac[MAC_BYTES])
-{
-	tables_binding_delete(t, TABLE_KIND_FDB, tables_mac_key(vni, load_be48(mac)));
-}
-
-static inline void tables_neighbour_delete(struct tables *t, uint32_t vni, const uint8_t ip[16])
-{
-	tables_binding_delete(t, TABLE_KIND_NEIGHBOUR, tables_ip_key(vni, ip));
-}
-
-static inline void tables_member_delete(struct tables *t, uint32_t vni, uint32_t id)
-{
-	tables_binding_delete(t, TABLE_KIND_FLOOD, tables_mac_key(vni, id));
+	const struct table_key key = { .space = vni, .low = id };
+	return (struct binding *)(void *)table_find(&t->of[TABLE_KIND_FLOOD], key);
 }

@@ -28,29 +28,45 @@ static size_t transport_bytes(const uint8_t *frame, size_t length,
 	return bytes < 20 ? 0 : bytes;
 }
 
+/*
+ * The pseudo-header sum without the length. Behind a routing header the destination that counts is
+ * the final one, which is not looked for: the kernel has put the sum for the whole into the frame.
+ */
+static uint64_t pseudo_sum(const struct train *train, size_t length)
+{
+	const struct frame_layout *layout = &train->layout;
+	if (!layout->routed)
+		return frame_pseudo_sum(train->frame, layout);
+	size_t whole = length - layout->transport;
+	return load_be16(train->frame + layout->transport + train->checksum_offset) +
+	       (uint64_t)(uint16_t)~whole;
+}
+
 bool train_plan(struct train *train, const uint8_t *frame, size_t length,
 		const struct virtio_net_hdr *hdr)
 {
 	unsigned gso_type = hdr->gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
 	frame_parse(frame, length, &train->layout);
 	const struct frame_layout *layout = &train->layout;
-	if (!matches_kind(layout, gso_type) || layout->transport == 0 || layout->routed ||
-	    hdr->gso_size == 0)
+	if (!matches_kind(layout, gso_type) || layout->transport == 0 || hdr->gso_size == 0)
+		return false;
+	if (layout->routed && ((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0 ||
+			       hdr->csum_start != layout->transport))
 		return false;
 	size_t bytes = transport_bytes(frame, length, layout);
 	size_t header = layout->transport + bytes;
-	/* Padding behind the packet would become payload; the start must fit its byte in the entry.
-	 */
+	/* Padding behind the packet would become payload. */
 	if (bytes == 0 || header >= length || header > HEADERS_BYTES_MAX ||
-	    layout->ip_end != length || layout->transport > CHECKSUM_START_MAX)
+	    layout->ip_end != length)
 		return false;
 	train->frame = frame;
 	train->header_bytes = header;
 	train->payload_bytes = length - header;
 	train->segment_bytes = hdr->gso_size;
 	train->segments = (train->payload_bytes + hdr->gso_size - 1) / hdr->gso_size;
-	train->pseudo_sum = frame_pseudo_sum(frame, layout);
 	train->checksum_offset = layout->protocol == PROTOCOL_TCP ? 16 : 6;
+	train->completes_checksum = layout->transport > CHECKSUM_START_MAX;
+	train->pseudo_sum = pseudo_sum(train, length);
 	return true;
 }
 
@@ -92,4 +108,7 @@ void train_write(const struct train *train, size_t segment, uint8_t *out)
 	}
 	store_be16(transport + train->checksum_offset,
 		   checksum_fold(train->pseudo_sum + transport_length));
+	if (train->completes_checksum)
+		checksum_complete(out, frame_bytes, train->layout.transport,
+				  train->checksum_offset);
 }

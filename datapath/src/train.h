@@ -3,8 +3,9 @@
  *
  * The kernel hands over up to 64 KB of TCP or UDP payload behind one set of headers. train_plan
  * checks that the headers allow to split it; train_write then makes segment by segment, each a
- * complete frame whose transport checksum holds the pseudo-header sum. Pure functions; a plan
- * points into the caller's frame and lives as long as that.
+ * complete frame whose transport checksum holds the pseudo-header sum, or is complete where an
+ * entry cannot name its place. Pure functions; a plan points into the caller's frame and lives as
+ * long as that.
  */
 #pragma once
 
@@ -36,6 +37,7 @@ struct train {
 	size_t segments;
 	uint64_t pseudo_sum;
 	uint8_t checksum_offset;
+	bool completes_checksum; /* the transport header begins beyond CHECKSUM_START_MAX */
 };
 
 /* False when the headers do not allow to split the frame as the vnet header says. */

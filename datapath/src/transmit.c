@@ -73,8 +73,10 @@ static bool prepare(struct transmit *transmit, size_t length, struct outgoing *f
 			return false;
 		}
 		frame->train = train;
-		frame->checksum_start = (uint8_t)train->layout.transport;
-		frame->checksum_offset = train->checksum_offset;
+		if (!train->completes_checksum) {
+			frame->checksum_start = (uint8_t)train->layout.transport;
+			frame->checksum_offset = train->checksum_offset;
+		}
 		longest = train_frame_bytes(train, 0);
 		link_bytes = frame_link_bytes(&train->layout);
 	} else if (!prepare_checksum(&hdr, frame)) {
@@ -162,10 +164,10 @@ static void send_multicast(struct transmit *transmit, const struct outgoing *fra
 	case NEIGHBOUR_NO_REQUEST:
 		break;
 	}
-	struct binding *member = atomic_load_explicit(&network->members, memory_order_acquire);
+	struct member *member = atomic_load_explicit(&network->members, memory_order_acquire);
 	while (member != NULL) {
-		send_to_peer(transmit, member->peer, frame);
-		member = atomic_load_explicit(&member->next_member, memory_order_acquire);
+		send_to_peer(transmit, member->binding.peer, frame);
+		member = atomic_load_explicit(&member->next, memory_order_acquire);
 	}
 }
 

@@ -1,4 +1,5 @@
 #include "checksum.h"
+#include "entries.h"
 #include "neighbour.h"
 #include "source.h"
 #include "test.h"
@@ -16,7 +17,7 @@ static void add_ip(const char *hex, const uint8_t *mac, uint32_t peer)
 {
 	uint8_t ip[16];
 	test_hex(hex, ip, sizeof(ip));
-	CHECK_EQUAL(tables_neighbour_set(&tables, 1, VNI, ip, mac, peer), 0);
+	CHECK_EQUAL(entries_set_neighbour(&tables, 1, VNI, ip, mac, peer), 0);
 }
 
 /* Peer 1 has MAC ..01, 10.9.0.1 and fd09::1; peer 2 has MAC ..02, 10.9.0.2 and fd09::2. */
@@ -24,10 +25,10 @@ static void fill_tables(void)
 {
 	const uint8_t unknown[ENDPOINT_BYTES] = { 0 };
 	CHECK_EQUAL(tables_init(&tables, 1, 2, AF_INET6, 3), 0);
-	CHECK_EQUAL(tables_peer_set(&tables, 1, 1, unknown), 0);
-	CHECK_EQUAL(tables_peer_set(&tables, 1, 2, unknown), 0);
-	CHECK_EQUAL(tables_fdb_set(&tables, 1, VNI, own_mac, 1), 0);
-	CHECK_EQUAL(tables_fdb_set(&tables, 1, VNI, other_mac, 2), 0);
+	CHECK_EQUAL(entries_set_peer(&tables, 1, 1, unknown), 0);
+	CHECK_EQUAL(entries_set_peer(&tables, 1, 2, unknown), 0);
+	CHECK_EQUAL(entries_set_fdb(&tables, 1, VNI, own_mac, 1), 0);
+	CHECK_EQUAL(entries_set_fdb(&tables, 1, VNI, other_mac, 2), 0);
 	add_ip("00000000000000000000ffff0a090001", own_mac, 1);
 	add_ip("00000000000000000000ffff0a090002", other_mac, 2);
 	add_ip("fd090000000000000000000000000001", own_mac, 1);

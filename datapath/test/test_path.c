@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "entries.h"
 #include "receive.h"
 #include "test.h"
 #include "transmit.h"
@@ -65,18 +66,18 @@ static void make_port(void)
 	port->descriptors[LANE] = ends[1];
 	atomic_store(&port->mtu, 1398);
 	atomic_store(&port->mac, load_be48(local_mac));
-	CHECK_EQUAL(tables_port_set(&tables, VNI, port, NULL), 0);
+	CHECK_EQUAL(tables_port_add(&tables, port), 0);
 }
 
 static void add_session(uint32_t local_id, uint32_t remote_id)
 {
-	const struct session_parameters parameters = { .local_id = local_id,
-						       .remote_id = remote_id,
-						       .lifetime_ms = 1000000,
-						       .receive_lanes = LANE + 1,
-						       .send_key = key,
-						       .receive_key = key };
-	CHECK_EQUAL(tables_session_set(&tables, 1, &parameters, 0), 0);
+	const struct entries_session session = { .local_id = local_id,
+						 .remote_id = remote_id,
+						 .peer = 1,
+						 .lifetime_ms = 1000000,
+						 .receive_lanes = LANE + 1,
+						 .key = key };
+	CHECK_EQUAL(entries_set_session(&tables, &session, 0), 0);
 }
 
 static void set_up(void)
@@ -94,9 +95,9 @@ static void set_up(void)
 	open_underlay(endpoint);
 	make_port();
 	test_vector("data.hex", "key", key, sizeof(key));
-	CHECK_EQUAL(tables_peer_set(&tables, 1, 1, endpoint), 0);
-	CHECK_EQUAL(tables_fdb_set(&tables, 1, VNI, remote_mac, 1), 0);
-	CHECK_EQUAL(tables_member_set(&tables, 1, VNI, 1), 0);
+	CHECK_EQUAL(entries_set_peer(&tables, 1, 1, endpoint), 0);
+	CHECK_EQUAL(entries_set_fdb(&tables, 1, VNI, remote_mac, 1), 0);
+	CHECK_EQUAL(entries_set_member(&tables, 1, VNI, 1), 0);
 	add_session(RECEIVER, RECEIVER);
 }
 
@@ -208,10 +209,10 @@ static void become_receiver(void)
 	static const uint8_t ipv4[16] = { [10] = 0xff, [11] = 0xff, 10, 9, 0, 1 };
 	static const uint8_t ipv6[16] = { 0xfd, 9, [15] = 1 };
 	atomic_store(&port->mac, load_be48(remote_mac));
-	tables_fdb_delete(&tables, VNI, remote_mac);
-	CHECK_EQUAL(tables_fdb_set(&tables, 1, VNI, local_mac, 1), 0);
-	CHECK_EQUAL(tables_neighbour_set(&tables, 1, VNI, ipv4, local_mac, 1), 0);
-	CHECK_EQUAL(tables_neighbour_set(&tables, 1, VNI, ipv6, local_mac, 1), 0);
+	entries_delete_fdb(&tables, VNI, remote_mac);
+	CHECK_EQUAL(entries_set_fdb(&tables, 1, VNI, local_mac, 1), 0);
+	CHECK_EQUAL(entries_set_neighbour(&tables, 1, VNI, ipv4, local_mac, 1), 0);
+	CHECK_EQUAL(entries_set_neighbour(&tables, 1, VNI, ipv6, local_mac, 1), 0);
 }
 
 static void check_receive(void)
@@ -315,11 +316,11 @@ static void check_bodies(void)
 	store_be24(body + 1, VNI + 1);
 	deliver_body(body, length, 0);
 	CHECK_EQUAL(drops(DROP_NETWORK_UNKNOWN), 3);
-	tables_member_delete(&tables, VNI, 1);
+	entries_delete_member(&tables, VNI, 1);
 	store_be24(body + 1, VNI);
 	deliver_body(body, length, 0);
 	CHECK_EQUAL(drops(DROP_PEER_NOT_MEMBER), 3);
-	CHECK_EQUAL(tables_member_set(&tables, 1, VNI, 1), 0);
+	CHECK_EQUAL(entries_set_member(&tables, 1, VNI, 1), 0);
 	CHECK(nothing_arrived());
 }
 

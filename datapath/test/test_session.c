@@ -1,7 +1,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "session.h"
+#include "entries.h"
 #include "test.h"
 
 void test_replay(void);
@@ -92,13 +92,11 @@ static void check_no_sequence_twice(struct session *session)
 void test_session(void)
 {
 	const uint8_t key[KEY_BYTES] = { 7 };
-	const struct session_parameters parameters = { .local_id = 1,
-						       .remote_id = 2,
-						       .lifetime_ms = 1000,
-						       .receive_lanes = 2,
-						       .send_key = key,
-						       .receive_key = key };
-	struct session *session = session_create(&parameters, 3, 5);
+	const struct entries_session given = {
+		.local_id = 1, .remote_id = 2, .lifetime_ms = 1000, .receive_lanes = 2, .key = key
+	};
+	const struct control_session_set fields = entries_session_fields(&given);
+	struct session *session = session_create(&fields, 3, 5);
 	CHECK_EQUAL(session->expires_at_ms, 1005);
 	check_no_sequence_twice(session);
 	uint64_t first;

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tables.h"
+#include "entries.h"
 #include "test.h"
 
 void test_table(void);
@@ -17,12 +17,6 @@ static void release_item(struct reclaim_node *node)
 	container_of(node, struct item, entry.reclaim)->freed = true;
 }
 
-static void count_entry(struct table_entry *entry, void *context)
-{
-	(void)entry;
-	++*(unsigned *)context;
-}
-
 #define ITEMS 5000u
 
 void test_table(void)
@@ -33,7 +27,7 @@ void test_table(void)
 	CHECK_EQUAL(table_init(&table, 1000, 42), 0);
 	for (unsigned i = 0; i < ITEMS; i++) {
 		items[i].entry.key =
-			(struct table_key){ .space = i % 7, .high = i / 100, .low = i };
+			(struct table_key){ .high = i / 100, .low = i, .space = i % 7 };
 		table_insert(&table, &items[i].entry);
 	}
 	for (unsigned i = 0; i < ITEMS; i++)
@@ -42,7 +36,9 @@ void test_table(void)
 	CHECK(table_is_full(&table));
 	for (unsigned i = 0; i < ITEMS; i += 2)
 		table_remove(&table, &items[i].entry);
-	table_each(&table, count_entry, &visited);
+	struct table_walk walk = { .table = &table };
+	while (table_next(&walk) != NULL)
+		visited++;
 	CHECK_EQUAL(visited, ITEMS / 2);
 	CHECK(table_find(&table, items[0].entry.key) == NULL);
 	CHECK(table_find(&table, items[1].entry.key) == &items[1].entry);
@@ -73,14 +69,14 @@ static const uint8_t endpoint[ENDPOINT_BYTES] = {
 
 static int add_session(struct tables *tables, uint32_t id, bool on_receive, uint64_t now_ms)
 {
-	const struct session_parameters parameters = { .local_id = id,
-						       .remote_id = id + 1,
-						       .lifetime_ms = 1000,
-						       .receive_lanes = 1,
-						       .on_receive = on_receive,
-						       .send_key = key,
-						       .receive_key = key };
-	return tables_session_set(tables, 1, &parameters, now_ms);
+	const struct entries_session session = { .local_id = id,
+						 .remote_id = id + 1,
+						 .peer = 1,
+						 .lifetime_ms = 1000,
+						 .receive_lanes = 1,
+						 .on_receive = on_receive,
+						 .key = key };
+	return entries_set_session(tables, &session, now_ms);
 }
 
 static uint32_t active_id(struct tables *tables)
@@ -104,9 +100,9 @@ static void check_sessions(struct tables *tables)
 	CHECK_EQUAL(add_session(tables, 40, false, 500), 0);
 	CHECK(tables_confirm_session(tables_find_session(tables, 30)));
 	CHECK_EQUAL(active_id(tables), 40);
-	tables_session_delete(tables, 40);
+	entries_delete(tables, TABLE_KIND_SESSION, 40);
 	CHECK_EQUAL(active_id(tables), 30);
-	tables_session_delete(tables, 40);
+	entries_delete(tables, TABLE_KIND_SESSION, 40);
 	tables_expire_sessions(tables, 999 + SESSION_GRACE_MS);
 	CHECK(tables_find_session(tables, 30) != NULL);
 	tables_expire_sessions(tables, 1000 + SESSION_GRACE_MS);
@@ -116,29 +112,29 @@ static void check_sessions(struct tables *tables)
 
 static void check_bindings(struct tables *tables)
 {
-	CHECK_EQUAL(tables_fdb_set(tables, 1, 7, mac, 99), -ENOENT);
-	CHECK_EQUAL(tables_fdb_set(tables, 1, 7, mac, 1), 0);
-	CHECK_EQUAL(tables_fdb_set(tables, 2, 7, mac, 1), 0);
-	CHECK_EQUAL(tables->fdb.count, 1);
+	CHECK_EQUAL(entries_set_fdb(tables, 1, 7, mac, 99), -ENOENT);
+	CHECK_EQUAL(entries_set_fdb(tables, 1, 7, mac, 1), 0);
+	CHECK_EQUAL(entries_set_fdb(tables, 2, 7, mac, 1), 0);
+	CHECK_EQUAL(tables->of[TABLE_KIND_FDB].count, 1);
 	CHECK(tables_find_fdb(tables, 7, load_be48(mac))->peer == tables_find_peer(tables, 1));
 	CHECK(tables_find_fdb(tables, 8, load_be48(mac)) == NULL);
-	CHECK_EQUAL(tables_fdb_set(tables, 2, 7, mac, 2), 0);
-	CHECK_EQUAL(tables->fdb.count, 1);
+	CHECK_EQUAL(entries_set_fdb(tables, 2, 7, mac, 2), 0);
+	CHECK_EQUAL(tables->of[TABLE_KIND_FDB].count, 1);
 	CHECK(tables_find_fdb(tables, 7, load_be48(mac))->peer == tables_find_peer(tables, 2));
-	CHECK_EQUAL(tables_neighbour_set(tables, 1, 7, ip, mac, 1), 0);
-	CHECK_EQUAL(tables_member_set(tables, 1, 7, 1), 0);
-	CHECK_EQUAL(tables_member_set(tables, 1, 7, 2), 0);
+	CHECK_EQUAL(entries_set_neighbour(tables, 1, 7, ip, mac, 1), 0);
+	CHECK_EQUAL(entries_set_member(tables, 1, 7, 1), 0);
+	CHECK_EQUAL(entries_set_member(tables, 1, 7, 2), 0);
 	CHECK(tables_find_member(tables, 7, 2) != NULL);
 	CHECK(tables_find_member(tables, 7, 3) == NULL);
 	tables_sweep(tables, TABLE_KIND_FDB, 1);
-	CHECK_EQUAL(tables->fdb.count, 0);
+	CHECK_EQUAL(tables->of[TABLE_KIND_FDB].count, 0);
 	tables_sweep(tables, TABLE_KIND_NEIGHBOUR, 1);
-	CHECK_EQUAL(tables->neighbours.count, 1);
-	tables_peer_delete(tables, 1);
-	CHECK_EQUAL(tables->neighbours.count, 0);
-	CHECK_EQUAL(tables->members.count, 1);
+	CHECK_EQUAL(tables->of[TABLE_KIND_NEIGHBOUR].count, 1);
+	entries_delete(tables, TABLE_KIND_PEER, 1);
+	CHECK_EQUAL(tables->of[TABLE_KIND_NEIGHBOUR].count, 0);
+	CHECK_EQUAL(tables->of[TABLE_KIND_FLOOD].count, 1);
 	CHECK(tables_find_network(tables, 7) != NULL);
-	tables_member_delete(tables, 7, 2);
+	entries_delete_member(tables, 7, 2);
 	CHECK(tables_find_network(tables, 7) == NULL);
 	CHECK_EQUAL(tables->generation_max, 2);
 }
@@ -165,13 +161,13 @@ void test_tables(void)
 	static struct tables tables;
 	const uint8_t unknown[ENDPOINT_BYTES] = { 0 };
 	CHECK_EQUAL(tables_init(&tables, 2, 3, AF_INET6, 1), 0);
-	CHECK_EQUAL(tables_peer_set(&tables, 1, 1, endpoint), 0);
-	CHECK_EQUAL(tables_peer_set(&tables, 1, 2, unknown), 0);
+	CHECK_EQUAL(entries_set_peer(&tables, 1, 1, endpoint), 0);
+	CHECK_EQUAL(entries_set_peer(&tables, 1, 2, unknown), 0);
 	CHECK(atomic_load(&tables_find_peer(&tables, 2)->endpoint) == NULL);
 	check_sessions(&tables);
 	check_bindings(&tables);
 	check_endpoints();
-	tables_peer_delete(&tables, 2);
-	CHECK_EQUAL(tables.peers.count, 0);
+	entries_delete(&tables, TABLE_KIND_PEER, 2);
+	CHECK_EQUAL(tables.of[TABLE_KIND_PEER].count, 0);
 	CHECK(!reclaim_poll());
 }

@@ -39,8 +39,18 @@ const ipv4: fc.Arbitrary<NetworkShape> = fc.record({
   options: fc.oneof({ weight: 3, arbitrary: fc.constant(new Uint8Array(0)) }, options),
 });
 
+/** With one to three addresses; its type and how many of them are left say where it goes. */
+const routing = fc
+  .tuple(fc.constantFrom(0, 2, 3, 4), fc.nat(3), fc.integer({ min: 1, max: 3 }))
+  .chain(([type, left, addresses]) =>
+    pattern(6 + addresses * 16, 6 + addresses * 16).map((rest) => {
+      rest.set([type, left]);
+      return { kind: 43 as const, options: rest };
+    }),
+  );
+
 /** Mostly short; a long one moves the transport header beyond what one byte can name. */
-const extension = fc.record({
+const optional = fc.record({
   kind: fc.constantFrom(0 as const, 60 as const),
   options: fc
     .oneof(
@@ -49,6 +59,8 @@ const extension = fc.record({
     )
     .chain((units) => pattern(units * 8 - 2, units * 8 - 2)),
 });
+
+const extension = fc.oneof({ weight: 3, arbitrary: optional }, routing);
 
 const ipv6: fc.Arbitrary<NetworkShape> = fc.record({
   version: fc.constant(6 as const),

@@ -30,7 +30,13 @@ export interface Answer {
   /** Drops by reason, where there were any. */
   readonly drops: Readonly<Record<string, number>>;
   readonly records: readonly { readonly peer: number; readonly bytes: Uint8Array }[];
+  /** What the workers told the control thread. */
+  readonly events: readonly { readonly kind: number; readonly peer: number }[];
 }
+
+/** Of datapath/src/events.h. */
+export const EVENT = { needed: 3, spent: 4 } as const;
+const RECORD_EVENT = 128;
 
 const u32 = (value: number): number[] => [
   (value >>> 24) & 255,
@@ -64,9 +70,20 @@ export class Codec {
     this.#child.stdin.on('error', () => undefined); // told by the answer that does not come
   }
 
-  /** Frames with their vnet header, from the TAP; answered by datagrams. */
-  transmit(mtuBytes: number, hasSegments: boolean, frames: readonly Uint8Array[]): Promise<Answer> {
-    return this.#ask([1, mtuBytes >> 8, mtuBytes & 255, Number(hasSegments)], frames);
+  /** Frames with their vnet header, from the TAP; answered by datagrams and events. */
+  transmit(
+    mtuBytes: number,
+    hasSegments: boolean,
+    frames: readonly Uint8Array[],
+    firstSequence = 0n,
+  ): Promise<Answer> {
+    const fields = new Uint8Array(12);
+    const view = new DataView(fields.buffer);
+    fields.set([1]);
+    view.setUint16(1, mtuBytes);
+    view.setUint8(3, Number(hasSegments));
+    view.setBigUint64(4, firstSequence);
+    return this.#ask(fields, frames);
   }
 
   /** Datagrams from the socket; an empty one ends a batch. Answered by writes to the TAP. */
@@ -81,7 +98,10 @@ export class Codec {
     await gone;
   }
 
-  async #ask(head: readonly number[], records: readonly Uint8Array[]): Promise<Answer> {
+  async #ask(
+    head: readonly number[] | Uint8Array,
+    records: readonly Uint8Array[],
+  ): Promise<Answer> {
     const body = concat(head, ...records.flatMap((record) => [u32(record.length), record]));
     this.#child.stdin.write(concat(u32(body.length), body));
     const length = (await this.#take(4)).readUInt32BE(0);
@@ -113,10 +133,15 @@ function parse(answer: Buffer): Answer {
     if (times !== 0) drops[reason] = times;
   });
   const records: { peer: number; bytes: Uint8Array }[] = [];
+  const events: { kind: number; peer: number }[] = [];
   for (let at = 1 + count * 4; at < answer.length;) {
     const length = answer.readUInt32BE(at + 1);
-    records.push({ peer: answer.readUInt8(at), bytes: answer.subarray(at + 5, at + 5 + length) });
+    const peer = answer.readUInt8(at);
+    const bytes = answer.subarray(at + 5, at + 5 + length);
+    if (peer === RECORD_EVENT)
+      events.push({ kind: bytes.readUInt32BE(0), peer: bytes.readUInt32BE(4) });
+    else records.push({ peer, bytes });
     at += 5 + length;
   }
-  return { drops, records };
+  return { drops, records, events };
 }

@@ -25,8 +25,11 @@ export type NetworkShape =
       readonly version: 6;
       readonly trafficClass: number;
       readonly flow: number;
-      /** Hop-by-hop (0) and destination options (60), each with 8n - 2 bytes of options. */
-      readonly extensions: readonly { readonly kind: 0 | 60; readonly options: Uint8Array }[];
+      /**
+       * Hop-by-hop (0) and destination options (60), routing (43): each with the 8n - 2 bytes that
+       * follow its first two.
+       */
+      readonly extensions: readonly { readonly kind: 0 | 43 | 60; readonly options: Uint8Array }[];
     };
 
 export type TransportShape =

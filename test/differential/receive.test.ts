@@ -65,6 +65,10 @@ const partialEntry = (built: BuiltFrame): FrameEntry => ({
 
 const isNameable = (shape: FrameShape): boolean => buildFrame(shape).transportStart <= 255;
 
+/** What has another destination behind a routing header stays a frame of its own too. */
+const isRouted = ({ network }: FrameShape): boolean =>
+  network.version === 6 && network.extensions.some(({ kind }) => kind === 43);
+
 const sender = fc.record({
   peer: fc.constantFrom(1 as const, 2 as const),
   lane: fc.nat(WORLD.lanes - 1),
@@ -320,7 +324,9 @@ describe('datagrams from the socket', () => {
     'of an undisturbed train are written as the super-frame that was sent',
     async () => {
       const plainData = shapesOf(1, 64_000).filter(
-        ({ transport }) => transport.kind === 'udp' || (transport.flags & NEVER_JOINED) === 0,
+        (shape) =>
+          !isRouted(shape) &&
+          (shape.transport.kind === 'udp' || (shape.transport.flags & NEVER_JOINED) === 0),
       );
       await fc.assert(
         fc.asyncProperty(plainData, fc.integer({ min: 1, max: 64_000 }), async (shape, wanted) => {

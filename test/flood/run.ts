@@ -45,6 +45,8 @@ interface Measured {
 const CASES: readonly Case[] = [
   ...FLOOD_KINDS.map((kind) => ({ name: kind, kind, isSpoofed: false })),
   { name: 'initiation-spoofed', kind: 'initiation', isSpoofed: true },
+  { name: 'guess-spoofed', kind: 'guess', isSpoofed: true },
+  { name: 'response-spoofed', kind: 'response', isSpoofed: true },
   { name: 'handshake-spoofed', kind: 'handshake', isSpoofed: true },
 ];
 

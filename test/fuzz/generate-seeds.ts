@@ -87,6 +87,28 @@ const SHAPES: readonly (readonly [string, Omit<FrameShape, 'from' | 'to' | 'payl
       transport: TCP,
     },
   ],
+  [
+    'tcp6-routed',
+    {
+      tags: [],
+      network: {
+        ...IPV6,
+        extensions: [{ kind: 43, options: Uint8Array.of(4, 1, 1, 0, 0, 0, ...patterned(32)) }],
+      },
+      transport: TCP,
+    },
+  ],
+  [
+    'udp6-far',
+    {
+      tags: [],
+      network: {
+        ...IPV6,
+        extensions: [{ kind: 60, options: Uint8Array.of(1, 204, ...new Uint8Array(204)) }],
+      },
+      transport: UDP,
+    },
+  ],
   ['tcp4-vlan', { tags: [{ etherType: 0x8100, control: 7 }], network: IPV4, transport: TCP }],
   [
     'udp6-qinq',
@@ -261,6 +283,13 @@ function udpSeeds(): Seeds {
   const response = concat([0xe2, 1, 0, 0], patterned(120));
   const cookie = concat([0xe3, 1, 0, 0], patterned(48));
   const raw = (bytes: Uint8Array): Uint8Array => concat([2], blob(bytes));
+  /** Mac bits: 1 a right mac1, 2 the mac2 of the last cookie reply, 4 a mac2 of ones. */
+  const guarded = (kind: number, macs: number, count: number): Uint8Array =>
+    concat(
+      ...Array.from({ length: count }, () =>
+        concat([250, kind, macs], blob(new Uint8Array(kind === 2 ? 20 : 136))),
+      ),
+    );
   const announcement = concat(ARP_REQUEST(2));
   announcement.set(macOf(2), 6);
   announcement.set([0, 2, ...macOf(2), 10, 9, 0, 2], 20);
@@ -306,6 +335,14 @@ function udpSeeds(): Seeds {
       concat([3, 0], raw(initiation), raw(response), raw(cookie), raw(new Uint8Array(0))),
     ],
     ['handshakes-absent', concat([1, 0], raw(initiation))],
+    [
+      'regression-guard',
+      concat([7, 0], guarded(0, 0, 2), guarded(0, 5, 2), guarded(0, 1, 60), guarded(1, 3, 60)),
+    ],
+    [
+      'regression-guard-known',
+      concat([15, 0], guarded(0, 1, 30), guarded(2, 0, 60), guarded(1, 1, 60), guarded(1, 3, 9)),
+    ],
     ['gro', concat([3, 0, 4], u16(168), blob(concat(initiation, initiation, response)))],
     ['stranger', concat([3, 0], raw(concat([0xe0, 0, 0, 0, 10, 11, 12, 13], patterned(40))))],
     [
@@ -418,6 +455,11 @@ function controlSeeds(): Seeds {
   ];
   seeds.push(['world', concat([1, 0], whole)], ['world-refused', concat([0x29, 0], whole)]);
   seeds.push(['world-slow', concat([5, 0x33], whole)]);
+  const keys = (given: number): number[] => record(255, [...patterned(128 + given)]);
+  seeds.push([
+    'regression-guard',
+    concat([1, 0], keys(0), keys(0), record(15, [...endpoint, 0xe1])),
+  ]);
   return seeds;
 }
 

@@ -2,12 +2,14 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentStatusSchema, peerRowSchema } from '@etherloom/api';
 import { startAgent, waitFor, type LabAgent } from '@etherloom/lab';
 import { createUnixSender } from '@etherloom/transport';
 import {
   parseExposition,
   type ParsedFamily,
 } from '../../packages/agent/src/metrics/test-parser.ts';
+import { FRAME_TOOL, buildFrameTool } from './frame-tool.ts';
 import { ping } from './ping.ts';
 import { buildScenario, joinNetwork, type Membership, type Scenario } from './scenario.ts';
 import { moveStream } from './stream.ts';
@@ -23,6 +25,7 @@ describe('the metrics of an agent', () => {
   let socketPath = '';
 
   beforeAll(async () => {
+    await buildFrameTool();
     scenario = await buildScenario({ underlay: 'ipv4' });
     const { agents, world } = scenario;
     agents.beta.kill('SIGTERM');
@@ -132,6 +135,41 @@ describe('the metrics of an agent', () => {
       samples.flatMap((sample) => [sample.labels['node'], sample.labels['network']]),
     );
     expect(new Set(labels)).toEqual(new Set([undefined, 'alpha', 'demo']));
+  });
+
+  test('are those of loom status and loom peers: by network, by peer, by reason', async () => {
+    const nobody = '020000000077';
+    const frame = `${beta.mac.replaceAll(':', '')}${nobody}88b5${'aa'.repeat(46)}`;
+    const send = [FRAME_TOOL, 'send', alpha.interface, frame, String(PINGS)];
+    await scenario.world.exec(alpha.agent.namespace, send);
+    const reason = 'source_mac_denied';
+    await waitFor('the forged frames to be counted', async () => {
+      const { drops } = agentStatusSchema.parse(await betaAgent.loomJson(['status']));
+      return (drops[reason] ?? 0) >= PINGS;
+    });
+    const { networks } = agentStatusSchema.parse(await betaAgent.loomJson(['status']));
+    const listed = await betaAgent.loomJson(['peers']);
+    const { peers } = listed as { peers: readonly unknown[] }; // each is parsed
+    const rows = peers.map((row) => peerRowSchema.parse(row));
+    const families = await scrape();
+    for (const [scope, row, labels] of [
+      ['network', networks[0], { network: 'demo' }],
+      ['peer', rows[0], { node: 'alpha' }],
+    ] as const) {
+      expect(row?.drops[reason], scope).toBe(PINGS);
+      const drops = valueOf(families, `etherloom_${scope}_drops_total`, { ...labels, reason });
+      expect(drops, scope).toBe(PINGS);
+      for (const [counter, value] of [
+        ['sent_frames', row?.sentFrames],
+        ['sent_bytes', row?.sentBytes],
+        ['received_frames', row?.receivedFrames],
+        ['received_bytes', row?.receivedBytes],
+      ] as const) {
+        const name = `etherloom_${scope}_${counter}_total`;
+        expect(value, name).toBeGreaterThan(PINGS);
+        expect(valueOf(families, name, labels), name).toBeGreaterThanOrEqual(value ?? Number.NaN);
+      }
+    }
   });
 
   test('say that the data path was lost, and count on from zero', async () => {

@@ -23,6 +23,7 @@ export const FLOOD_KINDS = [
   'data',
   'replay',
   'initiation',
+  'guess',
   'response',
   'cookie',
   'handshake',

@@ -1,5 +1,5 @@
 /** Ping between overlay addresses, with what was lost and when. */
-import type { LabAgent, World } from '@etherloom/lab';
+import type { Namespace, World } from '@etherloom/lab';
 
 export interface PingResult {
   readonly sent: number;
@@ -25,7 +25,7 @@ export interface PingOptions {
 /** Pings to the end, whatever is lost. */
 export async function ping(
   world: World,
-  from: LabAgent,
+  from: { readonly namespace: Namespace },
   address: string,
   options: PingOptions,
 ): Promise<PingResult> {

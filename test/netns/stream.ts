@@ -1,8 +1,14 @@
 /** Moves a checked TCP stream between two hosts of the overlay. */
 import { fileURLToPath } from 'node:url';
-import { CHECKOUT, readTail, waitFor, type LabAgent, type World } from '@etherloom/lab';
+import { CHECKOUT, readTail, waitFor, type Namespace, type World } from '@etherloom/lab';
 
 const STREAM = fileURLToPath(new URL('tools/stream.ts', import.meta.url));
+
+/** An agent, or any other host. */
+interface StreamEnd {
+  readonly label: string;
+  readonly namespace: Namespace;
+}
 
 export interface StreamReport {
   readonly bytes: number;
@@ -12,8 +18,8 @@ export interface StreamReport {
 export async function moveStream(
   world: World,
   route: {
-    readonly from: LabAgent;
-    readonly to: LabAgent;
+    readonly from: StreamEnd;
+    readonly to: StreamEnd;
     readonly address: string;
     readonly port: number;
   },

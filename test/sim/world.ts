@@ -155,7 +155,7 @@ export class World {
       else if (action.kind === 'setSession') datapath.setSession(action.session, this.now);
       else if (action.kind === 'deleteSession') datapath.deleteSession(action.localId);
       else if (action.kind === 'setEndpoint') datapath.setEndpoint(action.peer, action.endpoint);
-      else host.events.push(action.event);
+      else if (action.kind === 'event') host.events.push(action.event);
     }
     host.wakeAt = mesh.pollTimeout()?.at ?? Infinity;
   }

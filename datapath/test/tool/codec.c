@@ -4,12 +4,14 @@
  * the tables are those of datapath/fuzz (fake_io.h, fake_world.h).
  *
  * A case is u32 length and, in that many bytes:
- *   u8 1  transmit: u16 MTU, u8 whether the kernel segments (UDP_SEGMENT), records: frames with
- *         their vnet header, as read from the TAP of the first network
+ *   u8 1  transmit: u16 MTU, u8 whether the kernel segments (UDP_SEGMENT), u64 the next sequence
+ *         of every session, records: frames with their vnet header, as read from the TAP of the
+ *         first network
  *   u8 2  receive: u8 whether the port takes USO, records: datagrams; an empty one ends a batch
  * A record is u32 length and the bytes. The answer is u32 length, u8 number of drop reasons, a u32
- * count for each, and records with a byte in front: to which peer a datagram went, or 0 for a write
- * to the TAP. All integers are big-endian; the vnet header is the kernel's.
+ * count for each, and records with a byte in front: to which peer a datagram went, 0 for a write to
+ * the TAP, 128 for an event to the control thread (u32 event_kind, u32 peer). All integers are
+ * big-endian; the vnet header is the kernel's.
  */
 #include <netinet/udp.h>
 #include <unistd.h>
@@ -23,6 +25,8 @@
 #define CASE_BYTES_MAX (16u * 1024u * 1024u)
 #define ANSWER_BYTES_MAX (64u * 1024u * 1024u)
 #define BATCH_DATAGRAMS_MAX 4096u
+#define RECORD_EVENT 128u
+#define TRANSMIT_FIELDS_BYTES 12u
 
 enum case_kind {
 	CASE_TRANSMIT = 1,
@@ -137,6 +141,14 @@ static bool take_write(const struct iovec *pieces, int count)
 	return true;
 }
 
+static void add_event(const struct event *event, void *context)
+{
+	(void)context;
+	uint8_t *out = add_record(RECORD_EVENT, 2 * sizeof(be32_t));
+	store_be32(out, event->kind);
+	store_be32(out + sizeof(be32_t), event->peer);
+}
+
 static void end_batch(void)
 {
 	receive_flush(&receive);
@@ -172,13 +184,17 @@ static void receive_case(void)
 static void transmit_case(void)
 {
 	struct network *network = tables_find_network(&world.tables, WORLD_VNI);
-	EXPECT(given_bytes >= 4);
+	EXPECT(given_bytes >= TRANSMIT_FIELDS_BYTES);
+	for (unsigned i = 0; i < WORLD_SESSIONS; i++)
+		atomic_store(&world.sessions[i]->send_lanes[WORLD_LANE].sequence,
+			     load_be64(given + 4));
 	atomic_store(&world.ports[0]->mtu, load_be16(given + 1));
 	fake_io.has_segments = given[3] != 0;
 	outbox_probe(FAKE_SOCKET);
-	given_at = 4;
+	given_at = TRANSMIT_FIELDS_BYTES;
 	while (given_at < given_bytes)
 		EXPECT(transmit_port(&transmit, network, world.ports[0]));
+	events_drain(&world.events, add_event, NULL);
 }
 
 static void handle_case(void)

@@ -287,6 +287,7 @@ export class Host {
       if (adopted === undefined) return;
       if (this.#keeper.restarts > 0) mesh.handleDatapathRestarted(now);
       else if (adopted.length > 0) mesh.adoptSessions(adopted, now);
+      mesh.setGuard(now);
     });
     this.driver.keepPeers(peers);
   }

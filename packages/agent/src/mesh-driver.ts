@@ -181,6 +181,8 @@ export class MeshDriver {
         return client.request('sessionSet', action.session);
       case 'deleteSession':
         return client.request('sessionDelete', { localId: action.localId });
+      case 'setGuard':
+        return client.request('guardSet', action.guard);
       case 'setEndpoint':
         return client.request('peerSet', {
           generation: this.#deps.generation(),

@@ -7,6 +7,7 @@
  *         data        headers of data datagrams in order, random session ids, counters and bodies
  *         replay      the lines (hex) of FILE, over and over
  *         initiation  handshake initiations whose mac1 is right, all else random
+ *         guess       the same with a random mac2, which takes more hashes to refuse
  *         response    handshake responses likewise
  *         cookie      cookie replies of random content
  *         handshake   initiations and responses in turn
@@ -133,6 +134,9 @@ static bool make(struct datagram *datagram, const char *kind, const uint8_t key[
 		       5); /* a lane and a counter that a session could have */
 	} else if (strcmp(kind, "initiation") == 0) {
 		make_handshake(datagram, 0xe1, INITIATION_BYTES, key);
+	} else if (strcmp(kind, "guess") == 0) {
+		make_handshake(datagram, 0xe1, INITIATION_BYTES, key);
+		RAND_bytes(datagram->bytes + INITIATION_BYTES - MAC_BYTES, MAC_BYTES);
 	} else if (strcmp(kind, "response") == 0) {
 		make_handshake(datagram, 0xe2, RESPONSE_BYTES, key);
 	} else if (strcmp(kind, "cookie") == 0) {

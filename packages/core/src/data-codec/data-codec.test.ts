@@ -31,13 +31,24 @@ describe('data vectors', () => {
     );
   });
 
-  it.each(['tcp4', 'udp6'])('split and join the %s train', (name) => {
+  it.each(['tcp4', 'udp6', 'vlan4', 'qinq6', 'routed6'])('split and join the %s train', (name) => {
     const whole = vector(`${name}.superframe`);
     const entries = splitTrain(whole, VECTOR_SEGMENT_BYTES);
     expect(entries.map((entry) => entry.frame)).toEqual(
       [0, 1, 2].map((i) => vector(`${name}.frame.${i}`)),
     );
     expect(joinTrain(entries)).toEqual(whole);
+  });
+
+  it('split the long6 train into frames with complete checksums', () => {
+    const entries = splitTrain(vector('long6.superframe'), VECTOR_SEGMENT_BYTES);
+    expect(entries).toEqual(
+      [0, 1, 2].map((i) => ({
+        frame: vector(`long6.frame.${i}`),
+        checksumStart: 0,
+        checksumOffset: 0,
+      })),
+    );
   });
 });
 

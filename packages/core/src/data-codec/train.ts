@@ -14,8 +14,13 @@ const TCP_CWR = 0x80;
 /** EtherTypes of VLAN tags. */
 const TAGS = [0x8100, 0x88a8];
 const AUTHENTICATION = 51;
-/** Hop-by-hop options, authentication, destination options. */
-const EXTENSIONS = [0, AUTHENTICATION, 60];
+const ROUTING = 43;
+/** Hop-by-hop options, routing, authentication, destination options. */
+const EXTENSIONS = [0, ROUTING, AUTHENTICATION, 60];
+/** A segment routing header lists its addresses from the last one on (RFC 8754). */
+const SEGMENT_ROUTING = 4;
+/** An entry names the place of a checksum by one byte. */
+const CHECKSUM_START_MAX = 255;
 
 interface Layout {
   readonly isIpv6: boolean;
@@ -24,6 +29,8 @@ interface Layout {
   readonly transport: number;
   readonly payload: number;
   readonly checksumOffset: number;
+  /** Where the address of the final receiver stands. */
+  readonly destination: number;
 }
 
 const viewOf = (bytes: Uint8Array): DataView =>
@@ -36,15 +43,20 @@ function layoutOf(frame: Uint8Array): Layout {
   const isIpv6 = view.getUint16(network - 2) === 0x86dd;
   let protocol = view.getUint8(network + (isIpv6 ? 6 : 9));
   let transport = network + (isIpv6 ? 40 : (view.getUint8(network) & 15) * 4);
+  let destination = network + (isIpv6 ? 24 : 16);
   while (isIpv6 && EXTENSIONS.includes(protocol)) {
     const units = view.getUint8(transport + 1);
     const size = protocol === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8;
+    if (protocol === ROUTING && view.getUint8(transport + 3) !== 0)
+      destination =
+        view.getUint8(transport + 2) === SEGMENT_ROUTING ? transport + 8 : transport + size - 16;
     protocol = view.getUint8(transport);
     transport += size;
   }
   const isTcp = protocol === TCP;
   const payload = transport + (isTcp ? (view.getUint8(transport + 12) >> 4) * 4 : 8);
-  return { isIpv6, isTcp, network, transport, payload, checksumOffset: isTcp ? 16 : 6 };
+  const checksumOffset = isTcp ? 16 : 6;
+  return { isIpv6, isTcp, network, transport, payload, checksumOffset, destination };
 }
 
 /** The 16-bit ones' complement sum of RFC 1071, not complemented. */
@@ -60,7 +72,8 @@ function fixLengths(frame: Uint8Array, layout: Layout): void {
   const view = viewOf(frame);
   const { network, transport } = layout;
   const length = frame.length - transport;
-  const addresses = frame.subarray(network + (layout.isIpv6 ? 8 : 12));
+  const addressBytes = layout.isIpv6 ? 16 : 4;
+  const source = network + (layout.isIpv6 ? 8 : 12);
   if (layout.isIpv6) {
     view.setUint16(network + 4, frame.length - network - 40);
   } else {
@@ -72,7 +85,10 @@ function fixLengths(frame: Uint8Array, layout: Layout): void {
   if (!layout.isTcp) view.setUint16(layout.transport + 4, length);
   view.setUint16(
     layout.transport + layout.checksumOffset,
-    sum16(addresses.subarray(0, layout.isIpv6 ? 32 : 8), (layout.isTcp ? TCP : 17) + length),
+    sum16(
+      frame.subarray(layout.destination, layout.destination + addressBytes),
+      sum16(frame.subarray(source, source + addressBytes), (layout.isTcp ? TCP : 17) + length),
+    ),
   );
 }
 
@@ -103,7 +119,14 @@ function segment(
     );
   }
   fixLengths(out, layout);
-  return { frame: out, checksumStart: layout.transport, checksumOffset: layout.checksumOffset };
+  const entry = {
+    frame: out,
+    checksumStart: layout.transport,
+    checksumOffset: layout.checksumOffset,
+  };
+  return layout.transport <= CHECKSUM_START_MAX
+    ? entry
+    : { frame: completeChecksum(entry), checksumStart: 0, checksumOffset: 0 };
 }
 
 /** The segments of a super-frame, `segmentBytes` of payload each but the last. */

@@ -35,6 +35,21 @@ const IPV6_UDP = bytesOf(
 /** ACK, PSH and CWR, a timestamp option, and a sequence that wraps within the train. */
 const TCP = bytesOf('30391451 ffffff00 01020304 80981000 00000000 0101080a 00000001 00000002');
 const UDP = bytesOf('30391451 00000000');
+const IPV6 = bytesOf('86dd');
+/** EtherTypes behind tags: VLAN 7 with priority 3; VLAN 2 around VLAN 7. */
+const VLAN_IPV4 = bytesOf('81006007 0800');
+const QINQ_IPV6 = bytesOf('88a80002 81000007 86dd');
+/** A segment routing header (RFC 8754): the packet goes to ..2 first, to ..9 in the end. */
+const IPV6_ROUTED_TCP = [
+  ...bytesOf('60000000 00002b40 fd090000000000000000000000000001 fd090000000000000000000000000002'),
+  ...bytesOf('06040401 01000000 fd090000000000000000000000000009 fd090000000000000000000000000002'),
+];
+/** Destination options of 208 bytes: the TCP header begins at byte 262 of the frame. */
+const IPV6_LONG_TCP = [
+  ...bytesOf('60000000 00003c40 fd090000000000000000000000000001 fd090000000000000000000000000002'),
+  ...bytesOf('0619 01cc'),
+  ...new Uint8Array(204),
+];
 
 function superFrame(
   headers: readonly number[],
@@ -102,11 +117,15 @@ export function dataVectors(): [string, Uint8Array][] {
     ['aggregate.body', framesBody(aggregate)],
     ['aggregate.datagram', seal(sender, 0, 0, framesBody(aggregate))],
     ...trainVectors(sender, 'tcp4', superFrame([...IPV4_TCP, ...TCP], [0x08, 0], 1234)),
-    ...trainVectors(sender, 'udp6', superFrame([...IPV6_UDP, ...UDP], [0x86, 0xdd], 1500)),
+    ...trainVectors(sender, 'udp6', superFrame([...IPV6_UDP, ...UDP], IPV6, 1500)),
     ['ping.body', control],
     ['ping.datagram', seal(sender, 0, 0, control)],
     ['keepalive.body', keepalive],
     ['keepalive.datagram', seal(sender, 0, 0, keepalive)],
+    ...trainVectors(sender, 'vlan4', superFrame([...IPV4_TCP, ...TCP], VLAN_IPV4, 1234)),
+    ...trainVectors(sender, 'qinq6', superFrame([...IPV6_UDP, ...UDP], QINQ_IPV6, 1500)),
+    ...trainVectors(sender, 'routed6', superFrame([...IPV6_ROUTED_TCP, ...TCP], IPV6, 1234)),
+    ...trainVectors(sender, 'long6', superFrame([...IPV6_LONG_TCP, ...TCP], IPV6, 1234)),
   ];
 }
 

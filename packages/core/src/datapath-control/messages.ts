@@ -251,6 +251,18 @@ export const MESSAGES = {
       ['generation', 'u32', ''],
     ],
   },
+  // Handshakes.
+  guardSet: {
+    code: 36,
+    from: 'agent',
+    doc: 'Keys with which handshake datagrams are judged before they are punted (docs/protocol.md 2.3).',
+    fields: [
+      ['mac1Key', KEY, 'key of the mac1 of datagrams to this host'],
+      ['cookieReplyKey', KEY, 'seals cookie replies'],
+      ['cookieSecret', KEY, 'of the cookies that are given away'],
+      ['previousSecret', KEY, 'of cookies that are accepted too'],
+    ],
+  },
   // Sending.
   sendDatagram: {
     code: 40,
@@ -386,6 +398,11 @@ export const DROP_REASONS = [
   // Punts.
   ['punt_limited', 'more punts of a kind than its rate'],
   ['agent_absent', 'no agent is attached, or it reads too slowly'],
+  ['mac1_invalid', 'handshake of who does not know the static key of this host'],
+  [
+    'cookie_required',
+    'handshake without a cookie while there are many; answered by a cookie reply',
+  ],
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number][0];

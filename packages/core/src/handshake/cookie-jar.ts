@@ -1,7 +1,9 @@
 /**
  * Cookies: what an overloaded host gives a sender to prove that it receives at its source address.
- * The jar keeps no entry for a sender, only one secret, replaced after COOKIE_LIFETIME_MS; so a
- * million senders cost nothing. The other half, opening a reply, is at the bottom.
+ * The jar keeps no entry for a sender, only a secret, replaced after COOKIE_LIFETIME_MS, and the
+ * one before, so that a cookie holds for that long at least; a million senders cost nothing. The
+ * data path gives and takes the same cookies, so it is told of every new secret. The other half,
+ * opening a reply, is at the bottom.
  */
 import type { Endpoint } from '../endpoint.ts';
 import { open, seal, SealError } from '../noise/aes-gcm.ts';
@@ -18,22 +20,50 @@ export function cookieKey(replierStatic: Uint8Array): Uint8Array {
   return sha256(COOKIE_LABEL, replierStatic);
 }
 
+/** The secrets behind the cookies that are given away, and that are still taken. */
+export interface CookieSecrets {
+  readonly current: Uint8Array;
+  readonly previous: Uint8Array;
+}
+
 export class CookieJar {
   readonly #random: (bytes: number) => Uint8Array;
+  readonly #onChange: (secrets: CookieSecrets) => void;
   readonly #key: Uint8Array;
-  #secret: { readonly bytes: Uint8Array; readonly madeAt: number } | undefined;
+  #secrets: CookieSecrets | undefined;
+  #madeAt = Number.NEGATIVE_INFINITY;
 
-  constructor(ownStatic: Uint8Array, random: (bytes: number) => Uint8Array) {
+  /** `onChange` is told of secrets that replace others. */
+  constructor(
+    ownStatic: Uint8Array,
+    random: (bytes: number) => Uint8Array,
+    onChange: (secrets: CookieSecrets) => void = () => undefined,
+  ) {
     this.#key = cookieKey(ownStatic);
     this.#random = random;
+    this.#onChange = onChange;
   }
 
-  /** The cookie of a source at this time. */
+  /** The secrets at this time. */
+  secrets(now: number): CookieSecrets {
+    const held = this.#secrets;
+    if (held !== undefined && now - this.#madeAt < COOKIE_LIFETIME_MS) return held;
+    const current = this.#random(SECRET_BYTES);
+    this.#secrets = { current, previous: held?.current ?? this.#random(SECRET_BYTES) };
+    this.#madeAt = now;
+    if (held !== undefined) this.#onChange(this.#secrets);
+    return this.#secrets;
+  }
+
+  /** The cookie that a source is given at this time. */
   cookieOf(source: Endpoint, now: number): Uint8Array {
-    if (this.#secret === undefined || now - this.#secret.madeAt >= COOKIE_LIFETIME_MS) {
-      this.#secret = { bytes: this.#random(SECRET_BYTES), madeAt: now };
-    }
-    return hmacSha256(this.#secret.bytes, source).slice(0, COOKIE_BYTES);
+    return cookieUnder(this.secrets(now).current, source);
+  }
+
+  /** The cookies that are taken from a source at this time. */
+  cookiesOf(source: Endpoint, now: number): readonly Uint8Array[] {
+    const { current, previous } = this.secrets(now);
+    return [cookieUnder(current, source), cookieUnder(previous, source)];
   }
 
   /** The reply to a message with that sender id and mac1. */
@@ -45,6 +75,10 @@ export class CookieJar {
       seal(this.#key, nonce, this.cookieOf(source, now), mac1),
     );
   }
+}
+
+function cookieUnder(secret: Uint8Array, source: Endpoint): Uint8Array {
+  return hmacSha256(secret, source).slice(0, COOKIE_BYTES);
 }
 
 /**

@@ -1,9 +1,13 @@
 /**
  * What stands before every asymmetric operation: layout, version, mac1, and under load cookie and
- * rate of the source. Whoever wants this host to compute a Diffie-Hellman has to pass here.
+ * rate of the source. Whoever wants this host to compute a Diffie-Hellman has to pass here. The
+ * data path looks at mac1 and cookie before, with the same keys (guardSet), to keep a flood off;
+ * what passes is decided here.
  */
+import type { MessageValues } from '../datapath-control/codec.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { CookieJar } from './cookie-jar.ts';
+import { CookieJar, cookieKey } from './cookie-jar.ts';
+import type { CookieSecrets } from './cookie-jar.ts';
 import { HandshakeLoad } from './load.ts';
 import { hasValidMac1, hasValidMac2, mac1Key, mac1Of } from './macs.ts';
 import { parseHandshake } from './messages.ts';
@@ -25,13 +29,25 @@ export type Expectation = 'nothing' | 'answer' | 'surplus';
 
 export class HandshakeGate {
   readonly #mac1Key: Uint8Array;
+  readonly #cookieKey: Uint8Array;
   readonly #jar: CookieJar;
   readonly #load = new HandshakeLoad();
   readonly #sources = new SourceLimiter();
 
-  constructor(ownStatic: Uint8Array, random: (bytes: number) => Uint8Array) {
+  /** `onKeys` is told of every change of what `keys` gives. */
+  constructor(
+    ownStatic: Uint8Array,
+    random: (bytes: number) => Uint8Array,
+    onKeys: (keys: MessageValues<'guardSet'>) => void = () => undefined,
+  ) {
     this.#mac1Key = mac1Key(ownStatic);
-    this.#jar = new CookieJar(ownStatic, random);
+    this.#cookieKey = cookieKey(ownStatic);
+    this.#jar = new CookieJar(ownStatic, random, (secrets) => onKeys(this.#keysOf(secrets)));
+  }
+
+  /** What the data path judges handshake datagrams with. */
+  keys(now: number): MessageValues<'guardSet'> {
+    return this.#keysOf(this.#jar.secrets(now));
   }
 
   /**
@@ -57,11 +73,20 @@ export class HandshakeGate {
       if (expectation === 'answer') return { verdict: 'admitted', message };
     }
     if (!this.#load.countMessage(now)) return { verdict: 'admitted', message };
-    if (!hasValidMac2(bytes, this.#jar.cookieOf(source, now))) {
+    const cookies = this.#jar.cookiesOf(source, now);
+    if (!cookies.some((cookie) => hasValidMac2(bytes, cookie))) {
       const reply = this.#jar.reply(source, message.senderId, mac1Of(bytes), now);
       return { verdict: 'challenged', reason: 'cookie_required', reply };
     }
     if (!this.#sources.allows(source, now)) return { verdict: 'refused', reason: 'source_limited' };
     return { verdict: 'admitted', message };
+  }
+  #keysOf({ current, previous }: CookieSecrets): MessageValues<'guardSet'> {
+    return {
+      mac1Key: this.#mac1Key,
+      cookieReplyKey: this.#cookieKey,
+      cookieSecret: current,
+      previousSecret: previous,
+    };
   }
 }

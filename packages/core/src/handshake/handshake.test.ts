@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PROLOGUE, PSK } from './constants.ts';
@@ -26,6 +27,7 @@ import {
 import type { CookieReply, Initiation, Response } from './messages.ts';
 import { decodePayload, encodePayload, isLaterOrdinal } from './payload.ts';
 import { SourceLimiter } from './source-limiter.ts';
+import { guardVectorText, guardVectors } from './vectors.ts';
 import { makeEndpoint, parseEndpoint } from '../endpoint.ts';
 import { writeFirst } from '../noise/ikpsk2.ts';
 import { keyPairOf } from '../noise/x25519.ts';
@@ -250,6 +252,23 @@ describe('cookies', () => {
     expect(jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS - 1)).toEqual(first);
     expect(jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS)).not.toEqual(first);
   });
+
+  it('are taken for as long again under the secret before, and then no more', () => {
+    const jar = new CookieJar(bob.keys.publicKey, counting());
+    const first = jar.cookieOf(SOURCE, 0);
+    expect(jar.cookiesOf(SOURCE, COOKIE_LIFETIME_MS)).toContainEqual(first);
+    expect(jar.cookiesOf(SOURCE, 2 * COOKIE_LIFETIME_MS)).not.toContainEqual(first);
+  });
+
+  it('are told of when others than those that were asked for count', () => {
+    const told: unknown[] = [];
+    const jar = new CookieJar(bob.keys.publicKey, counting(), (secrets) => told.push(secrets));
+    const { current } = jar.secrets(0);
+    expect(told).toEqual([]);
+    jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS);
+    jar.cookieOf(SOURCE, COOKIE_LIFETIME_MS + 1);
+    expect(told).toEqual([{ ...jar.secrets(COOKIE_LIFETIME_MS), previous: current }]);
+  });
 });
 
 describe('load', () => {
@@ -306,6 +325,29 @@ describe('gate', () => {
       expect(gate.admit(SOURCE, forged, 0)).toEqual({ verdict: 'refused', reason: 'mac1_invalid' });
     }
     expect(gate.admit(SOURCE, bytes, 0).verdict).toBe('admitted');
+  });
+
+  it('agrees with the vectors of the data path, which are what the file says', () => {
+    const file = new URL('../../../../datapath/vectors/guard.hex', import.meta.url);
+    expect(readFileSync(file, 'utf8')).toBe(guardVectorText());
+    const vectors = guardVectors();
+    const of = (name: string): Uint8Array => vectors.get(name) ?? new Uint8Array(0);
+    for (const name of ['initiation', 'part'])
+      expect(hasValidMac1(of(`${name}.cookie`), of('mac1Key'))).toBe(true);
+    expect(hasValidMac2(of('part.cookie'), of('cookie'))).toBe(true);
+    expect(hasValidMac2(of('initiation.previous'), of('cookie'))).toBe(false);
+  });
+
+  it('gives the data path keys under which it takes the cookies of both', () => {
+    const told: unknown[] = [];
+    const gate = new HandshakeGate(bob.keys.publicKey, counting(), (keys) => told.push(keys));
+    const first = gate.keys(0);
+    expect(first.mac1Key).toEqual(mac1Key(bob.keys.publicKey));
+    expect(first.cookieReplyKey).toEqual(cookieKey(bob.keys.publicKey));
+    for (let count = 0; count <= LOAD_BURST; count++) gate.admit(SOURCE, bytes, COOKIE_LIFETIME_MS);
+    const second = gate.keys(COOKIE_LIFETIME_MS);
+    expect(told).toEqual([second]);
+    expect(second.previousSecret).toEqual(first.cookieSecret);
   });
 
   it('asks for a cookie under load only, admits who shows it, and limits that source', () => {

@@ -50,7 +50,14 @@ export class Handshaker {
     this.#local = { keys, nodeId: options.nodeId, lanes: options.lanes };
     this.#startCount = options.startCount;
     this.#deps = deps;
-    this.#gate = new HandshakeGate(keys.publicKey, deps.random);
+    this.#gate = new HandshakeGate(keys.publicKey, deps.random, (guard) =>
+      deps.outbox.push({ kind: 'setGuard', guard }),
+    );
+  }
+
+  /** Gives the data path the keys of its first look at handshakes. */
+  setGuard(now: number): void {
+    this.#deps.outbox.push({ kind: 'setGuard', guard: this.#gate.keys(now) });
   }
 
   /**

@@ -28,7 +28,7 @@ import type { MeshAction, MeshEvent, PeerConfig, PeerState } from './types.ts';
 import { ACTIVITY, SESSION_ACTIVATION } from '../datapath-control/messages.ts';
 import { makeEndpoint, parseEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { LOAD_BURST, RESPONSES_UNPROVED_MAX } from '../handshake/limits.ts';
+import { COOKIE_LIFETIME_MS, LOAD_BURST, RESPONSES_UNPROVED_MAX } from '../handshake/limits.ts';
 import { appendMacs, mac1Key } from '../handshake/macs.ts';
 import type { RefusalReason } from '../handshake/refusals.ts';
 import { keyPairOf } from '../noise/x25519.ts';
@@ -302,6 +302,21 @@ describe('refusals', () => {
 });
 
 describe('under load', () => {
+  it('is judged by keys that a data path is given when it is attached, and with every new secret', () => {
+    const { a, b } = pair();
+    b.mesh.setGuard(0);
+    const first = only(b.mesh.drainActions(), 'setGuard').guard;
+    expect(first.mac1Key).toEqual(mac1Key(b.publicKey));
+    const noise = appendMacs(initiationOf(a).slice(0, -32), mac1Key(b.publicKey), undefined);
+    const now = COOKIE_LIFETIME_MS;
+    const actions: MeshAction[] = [];
+    for (let count = 0; count <= LOAD_BURST + 1; count++)
+      actions.push(...b.receive(NOWHERE, noise, now));
+    const second = only(actions, 'setGuard').guard;
+    expect(second.previousSecret).toEqual(first.cookieSecret);
+    expect(second.cookieSecret).not.toEqual(first.cookieSecret);
+  });
+
   it('a cookie is followed at once and lets the handshake through', () => {
     const { a, b } = pair();
     const initiation = initiationOf(a);

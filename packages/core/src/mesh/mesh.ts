@@ -5,8 +5,8 @@
  * states is in docs/state-machines.md; the rules by which two ends agree are in session-book.ts.
  *
  * After a start: setPeers, then adoptSessions with the dump of a data path that was running already
- * (or handleDatapathRestarted when it is another process than before), then drainActions. Nothing
- * is started before handleTimeout.
+ * (or handleDatapathRestarted when it is another process than before), setGuard, then drainActions.
+ * Nothing is started before handleTimeout.
  *
  * Bounds: per peer 4 sessions, 1 handshake under way, 64 pings; no state for senders that are not
  * peers but the sources table of handshake/source-limiter.ts.
@@ -85,6 +85,11 @@ export class Mesh {
       else if (!isSameParty(config, record)) this.#remove(record, 'key_changed');
     }
     for (const config of peers) this.#setPeer(config, now);
+  }
+
+  /** Should be called for every data path that is attached: by these keys it judges handshakes. */
+  setGuard(now: number): void {
+    this.#handshaker.setGuard(now);
   }
 
   /** Takes over the sessions of a running data path. Sessions of unknown peers are deleted. */

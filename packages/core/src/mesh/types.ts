@@ -1,7 +1,7 @@
 /**
  * The words between the mesh machine and the shell that drives it: what it is given, what it wants
- * done, what it tells. `session` of a setSession action has the field names of the data path's
- * sessionSet message and can be encoded as it is.
+ * done, what it tells. `session` of a setSession action and `guard` of a setGuard action have the
+ * field names of the data path's messages and can be encoded as they are.
  */
 import type { MessageValues } from '../datapath-control/codec.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -98,6 +98,7 @@ export type MeshAction =
   | { readonly kind: 'setSession'; readonly session: MessageValues<'sessionSet'> }
   | { readonly kind: 'deleteSession'; readonly localId: number }
   | { readonly kind: 'setEndpoint'; readonly peer: number; readonly endpoint: Endpoint }
+  | { readonly kind: 'setGuard'; readonly guard: MessageValues<'guardSet'> }
   | { readonly kind: 'event'; readonly event: MeshEvent };
 
 /**

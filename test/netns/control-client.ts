@@ -1,9 +1,6 @@
 /**
- * A hand-driven agent for tests: starts a data path in a network namespace and speaks the control
- * language to it.
+ * A hand-driven agent for tests: speaks the control language to a data path that runs without one.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
@@ -11,44 +8,16 @@ import {
   ControlDeframer,
   decodeControl,
   encodeControl,
-} from '../../../packages/core/src/datapath-control/codec.ts';
+} from '../../packages/core/src/datapath-control/codec.ts';
 import type {
   ControlMessage,
   MessageValues,
-} from '../../../packages/core/src/datapath-control/codec.ts';
+} from '../../packages/core/src/datapath-control/codec.ts';
 import {
   CONTROL_VERSION,
   DROP_REASONS,
-} from '../../../packages/core/src/datapath-control/messages.ts';
-import type { MessageName } from '../../../packages/core/src/datapath-control/messages.ts';
-
-export interface ProcessOptions {
-  readonly program: string;
-  readonly namespace: string;
-  readonly socketPath: string;
-  readonly arguments?: readonly string[];
-}
-
-/** Starts a data path and waits for its `ready` line. */
-export async function startProcess(options: ProcessOptions): Promise<ChildProcess> {
-  const child = spawn(
-    'ip',
-    [
-      'netns',
-      'exec',
-      options.namespace,
-      options.program,
-      '--control',
-      options.socketPath,
-      ...(options.arguments ?? []),
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const [line] = (await once(child.stdout, 'data')) as [Uint8Array]; // the ready line
-  if (!new TextDecoder().decode(line).startsWith('ready'))
-    throw new Error('the data path did not get ready');
-  return child;
-}
+} from '../../packages/core/src/datapath-control/messages.ts';
+import type { MessageName } from '../../packages/core/src/datapath-control/messages.ts';
 
 interface Pending {
   readonly messages: ControlMessage[];
@@ -57,7 +26,7 @@ interface Pending {
 }
 
 /** One connection to a data path. */
-export class Client {
+export class ControlClient {
   readonly events: ControlMessage[] = [];
   readonly #socket: Socket;
   readonly #deframer = new ControlDeframer();
@@ -67,6 +36,7 @@ export class Client {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    socket.on('error', () => undefined); // told by the answers that do not come
     socket.on('close', () => {
       for (const pending of this.#pending.values())
         pending.reject(new Error('the connection was closed'));
@@ -80,6 +50,15 @@ export class Client {
       this.#pending.set(id, { messages: [], resolve, reject });
       this.#socket.write(encodeControl(name, id, values));
     });
+  }
+
+  /** Reads nothing, as an agent that hangs. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
   }
 
   close(): void {
@@ -112,12 +91,34 @@ export class Client {
 }
 
 /** Connects and says hello. */
-export async function attach(socketPath: string): Promise<Client> {
+export async function attach(socketPath: string): Promise<ControlClient> {
   const socket = connect(socketPath);
   await once(socket, 'connect');
-  const client = new Client(socket);
+  const client = new ControlClient(socket);
   await client.request('hello', { version: CONTROL_VERSION });
   return client;
+}
+
+const SCOPES = { total: 1, network: 2, peer: 3 } as const;
+
+/** Counters of the whole, or of a network or peer: fields and drops by name. */
+export async function readCounters(
+  client: ControlClient,
+  scope: keyof typeof SCOPES = 'total',
+  id = 0,
+): Promise<Record<string, number>> {
+  for (const message of await client.request('counters', {})) {
+    if (message.name !== 'counterEntry') continue;
+    const { scope: given, id: givenId, drops, ...rest } = message.values;
+    if (given !== SCOPES[scope] || givenId !== id) continue;
+    const view = new DataView(drops.buffer, drops.byteOffset, drops.length);
+    const entries = Object.entries(rest).map(([name, value]) => [name, Number(value)] as const);
+    return Object.fromEntries([
+      ...entries,
+      ...DROP_REASONS.map(([name], i) => [name, Number(view.getBigUint64(i * 8))] as const),
+    ]);
+  }
+  throw new Error(`no counters of ${scope} ${id}`);
 }
 
 /** 18 bytes of an IPv4 or IPv6 address and a port. */
@@ -140,8 +141,8 @@ export function ipBytes(address: string): Uint8Array {
   const groups = (text: string): number[] =>
     text
       .split(':')
-      .filter((g) => g !== '')
-      .map((g) => Number.parseInt(g, 16));
+      .filter((group) => group !== '')
+      .map((group) => Number.parseInt(group, 16));
   const view = new DataView(out.buffer);
   groups(head).forEach((group, i) => view.setUint16(i * 2, group));
   const last = groups(tail);
@@ -151,19 +152,4 @@ export function ipBytes(address: string): Uint8Array {
 
 export function macBytes(mac: string): Uint8Array {
   return new Uint8Array(mac.split(':').map((part) => Number.parseInt(part, 16)));
-}
-
-/** The counters of the whole: drops by name, and the other fields. */
-export async function readCounters(client: Client): Promise<Record<string, number>> {
-  for (const message of await client.request('counters', {})) {
-    if (message.name !== 'counterEntry' || message.values.scope !== 1) continue;
-    const { scope: _scope, id: _id, drops, ...rest } = message.values;
-    const view = new DataView(drops.buffer, drops.byteOffset, drops.length);
-    const entries = Object.entries(rest).map(([name, value]) => [name, Number(value)] as const);
-    return Object.fromEntries([
-      ...entries,
-      ...DROP_REASONS.map(([name], i) => [name, Number(view.getBigUint64(i * 8))] as const),
-    ]);
-  }
-  throw new Error('no total counters');
 }
