@@ -16,6 +16,7 @@
 #include "fake_io.h"
 #include "fake_world.h"
 #include "input.h"
+#include "lanes.h"
 #include "slow_offload.h"
 #include "transmit.h"
 
@@ -279,7 +280,8 @@ static void check_datagram(struct expected *expected, const struct sent *datagra
 	size_t body_bytes = datagram->length - DATA_HEADER_BYTES - TAG_BYTES;
 	uint64_t counter = load_be64(bytes + 8);
 	EXPECT(datagram->length > DATA_HEADER_BYTES + TAG_BYTES && bytes[0] == DATAGRAM_DATA);
-	EXPECT(counter >> LANE_SHIFT == WORLD_LANE);
+	EXPECT(counter >> LANE_SHIFT ==
+	       lanes_of_worker(WORLD_LANE, WORLD_LANES, load_be32(bytes + 4)));
 	EXPECT(load_be32(bytes + 4) ==
 	       (datagram->peer == 1 ? WORLD_SESSION_FIRST : WORLD_SESSION_OTHER));
 	/* No nonce twice, and none left out when every send succeeds. */
@@ -323,8 +325,11 @@ static bool set_options(uint8_t options)
 		sequence = SESSION_DATAGRAMS_MAX - 40;
 		can_run_dry = true;
 	}
-	for (unsigned i = 0; i < WORLD_SESSIONS; i++)
-		atomic_store(&world.sessions[i]->send_lanes[WORLD_LANE].sequence, sequence);
+	for (unsigned i = 0; i < WORLD_SESSIONS; i++) {
+		struct session *session = world.sessions[i];
+		unsigned lane = lanes_of_worker(WORLD_LANE, WORLD_LANES, session->local_id);
+		atomic_store(&session->send_lanes[lane].sequence, sequence);
+	}
 	transmit.now_ms = (options & 32) != 0 ? 600001 : 1;
 	return !can_run_dry && (options & 32) == 0;
 }

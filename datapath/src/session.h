@@ -4,10 +4,10 @@
  *
  * No nonce is used twice, by construction:
  *  1. A nonce is the 64-bit counter of a datagram: 4 bits of lane, 60 bits of sequence. Lanes never
- * overlap.
+ * overlap, whichever worker sends on which (lanes.h).
  *  2. Sequences come from session_take alone, which hands them out by one atomic addition on the
  * lane's counter, starting at 0. So no two calls, on whatever threads, return a common sequence;
- * worker 0 and the control thread share lane 0 safely.
+ * the control thread shares lane 0 with a worker safely.
  *  3. The counter is created with the key, lives in the same object, is never set, and is freed
  * with the key. It stops at SESSION_DATAGRAMS_MAX, far from 2^60, so it does not wrap into the lane
  * bits.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "checksum.h"
+#include "lanes.h"
 #include "neighbour.h"
 
 #define BODY_OFFSET DATA_HEADER_BYTES
@@ -181,13 +182,17 @@ static void report_need(struct transmit *transmit, struct peer *peer)
 		atomic_store(&peer->session_needed, false);
 }
 
-/* Takes counters for `count` datagrams and says when it is time to rekey. */
+/* Takes `count` consecutive counters of this worker's lane and says when it is time to rekey. */
 static bool take_counters(struct transmit *transmit, struct session *session, uint64_t count,
 			  uint64_t *first)
 {
-	if (!session_take(session, transmit->worker, count, first))
+	unsigned lane =
+		lanes_of_worker(transmit->worker, session->send_lane_count, session->local_id);
+	uint64_t sequence;
+	if (!session_take(session, lane, count, &sequence))
 		return false;
-	if (*first + count > SESSION_REKEY_DATAGRAMS && !atomic_exchange(&session->spent, true)) {
+	*first = session_counter(lane, sequence);
+	if (sequence + count > SESSION_REKEY_DATAGRAMS && !atomic_exchange(&session->spent, true)) {
 		const struct event event = { .kind = EVENT_SPENT,
 					     .peer = session->peer->id,
 					     .local_id = session->local_id };
@@ -241,11 +246,11 @@ static void send_train(struct transmit *transmit, struct peer *peer, const struc
 	const struct scope scope = scope_of(transmit, peer);
 	struct session *session;
 	const struct endpoint *endpoint;
-	uint64_t sequence;
+	uint64_t counter;
 	close_aggregate(transmit);
 	if (!find_target(transmit, peer, &session, &endpoint))
 		return;
-	if (!take_counters(transmit, session, train->segments, &sequence)) {
+	if (!take_counters(transmit, session, train->segments, &counter)) {
 		counters_drop(&scope, DROP_SESSION_SPENT);
 		report_need(transmit, peer);
 		return;
@@ -256,8 +261,7 @@ static void send_train(struct transmit *transmit, struct peer *peer, const struc
 		uint8_t *datagram = outbox_room(&transmit->outbox, bytes + TAG_BYTES);
 		uint8_t flags = i + 1 == train->segments ? DATA_FLAG_TRAIN | DATA_FLAG_LAST
 							 : DATA_FLAG_TRAIN;
-		wire_data_header(datagram, flags, (uint16_t)i, session->remote_id,
-				 session_counter(transmit->worker, sequence + i));
+		wire_data_header(datagram, flags, (uint16_t)i, session->remote_id, counter + i);
 		wire_body_header(datagram + BODY_OFFSET, BODY_FRAMES, transmit->network->vni);
 		wire_entry_header(datagram + ENTRIES_OFFSET, length, frame->checksum_start,
 				  frame->checksum_offset);
@@ -277,13 +281,12 @@ static void close_aggregate(struct transmit *transmit)
 	if (open->peer == NULL)
 		return;
 	const struct scope scope = scope_of(transmit, open->peer);
-	uint64_t sequence;
-	if (!take_counters(transmit, open->session, 1, &sequence)) {
+	uint64_t counter;
+	if (!take_counters(transmit, open->session, 1, &counter)) {
 		counters_scope_add(&scope, COUNTER_DROPS + DROP_SESSION_SPENT, open->frames);
 		report_need(transmit, open->peer);
 	} else {
-		wire_data_header(open->datagram, 0, 0, open->session->remote_id,
-				 session_counter(transmit->worker, sequence));
+		wire_data_header(open->datagram, 0, 0, open->session->remote_id, counter);
 		if (seal(transmit, open->session, open->datagram, open->bytes)) {
 			outbox_commit(&transmit->outbox, open->bytes + TAG_BYTES, open->endpoint,
 				      &scope);

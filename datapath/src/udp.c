@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "lanes.h"
+#include "wire.h"
 
 union address {
 	struct sockaddr any;
@@ -71,6 +75,30 @@ static void tune(struct udp_sockets *sockets, int descriptor)
 	sockets->has_gro = setsockopt(descriptor, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)) == 0;
 }
 
+/*
+ * Has the kernel choose the socket of a data datagram by its lane and session (lanes.h). What is no
+ * data datagram, and all where the kernel refuses, is spread by addresses and ports.
+ */
+static void steer(const struct udp_sockets *sockets)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DATAGRAM_DATA, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* no socket's number */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4), /* the session */
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, lanes_mask(sockets->count)),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8), /* the counter */
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, LANE_SHIFT - 56),
+		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, sockets->count),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	(void)setsockopt(sockets->descriptors[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+			 sizeof(program));
+}
+
 int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, uint16_t port)
 {
 	union address local;
@@ -95,5 +123,6 @@ int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, u
 		tune(sockets, descriptor);
 		sockets->descriptors[sockets->count] = descriptor;
 	}
+	steer(sockets);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The UDP sockets: one a worker, all on one port, among which the kernel spreads senders
- * (SO_REUSEPORT).
+ * The UDP sockets: one a worker, all on one port (SO_REUSEPORT). The kernel spreads data datagrams
+ * among them by lane and session (lanes.h), and all else by its source.
  *
  * Dual-stack where IPv6 exists, else IPv4. Opened at start, before privileges are dropped.
  */

@@ -20,6 +20,7 @@ void test_guard(void);
 void test_punt(void);
 void test_events(void);
 void test_control(void);
+void test_steering(void);
 void test_path(void);
 void test_sandbox(void);
 
@@ -142,6 +143,7 @@ int main(void)
 	test_punt();
 	test_events();
 	test_control();
+	test_steering();
 	test_path();
 	test_sandbox();
 	printf("%u passed, %u failed\n", test_passed, test_failed);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "entries.h"
+#include "lanes.h"
 #include "receive.h"
 #include "test.h"
 #include "transmit.h"
@@ -19,6 +20,8 @@ void test_path(void);
 #define RECEIVER 0x0a0b0c0d
 #define LANE 3
 #define WORKERS 4
+/* The worker whose lane is LANE in the vectors' session: the exchange is its own inverse. */
+#define WORKER lanes_of_worker(LANE, WORKERS, RECEIVER)
 
 static struct tables tables;
 static struct events events;
@@ -63,7 +66,7 @@ static void make_port(void)
 	port = calloc(1, sizeof(*port));
 	port->vni = VNI;
 	port->takes_uso = true;
-	port->descriptors[LANE] = ends[1];
+	port->descriptors[WORKER] = ends[1];
 	atomic_store(&port->mtu, 1398);
 	atomic_store(&port->mac, load_be48(local_mac));
 	CHECK_EQUAL(tables_port_add(&tables, port), 0);
@@ -91,7 +94,7 @@ static void set_up(void)
 	transmit->tables = receive->tables = &tables;
 	transmit->events = receive->events = &events;
 	receive->punts = &punts;
-	transmit->worker = receive->worker = LANE;
+	transmit->worker = receive->worker = WORKER;
 	open_underlay(endpoint);
 	make_port();
 	test_vector("data.hex", "key", key, sizeof(key));

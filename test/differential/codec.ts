@@ -17,7 +17,8 @@ const PROGRAM =
 export const WORLD = {
   key: Uint8Array.from({ length: 32 }, (_, i) => i),
   vni: 0x012345,
-  sendLane: 3,
+  /** Worker that sends; its lane is exchanged by the session (datapath/src/lanes.h). */
+  sendWorker: 3,
   lanes: 4,
   /** Session of a peer, by the peer's number; peer 3 has none, peer 4 no endpoint. */
   sessions: { 1: 0x0a0b0c0d, 2: 0x0a0b0c0f },

@@ -211,7 +211,7 @@ function expectLawful(sent: readonly Sent[], peer: PeerNumber, mtuBytes: number)
   let trainIndex = 0;
   sent.forEach(({ header, entries, bytes }, i) => {
     expect(header.receiver).toBe(WORLD.sessions[peer]);
-    expect(header.lane).toBe(WORLD.sendLane);
+    expect(header.lane).toBe(WORLD.sendWorker ^ (WORLD.sessions[peer] & (WORLD.lanes - 1)));
     expect(header.sequence, 'no nonce twice, none left out').toBe(BigInt(i));
     const isTrain = (header.flags & DATA_FLAG.train) !== 0;
     const isLast = (header.flags & DATA_FLAG.last) !== 0;
