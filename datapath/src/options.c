@@ -19,13 +19,14 @@ static unsigned parse_number(const char *text, unsigned long most)
 	return value > most || (value != 0 && *end != 0) ? 0 : (unsigned)value;
 }
 
-/* Half of the processors: programs whose traffic this is need the others (docs/performance.md). */
+/* One a processor: a flow uses one of them, so further ones cost nothing until there are further
+ * flows (docs/performance.md). */
 static unsigned default_workers(void)
 {
-	long half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
-	if (half < 1)
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (processors < 1)
 		return 1;
-	return half < (long)WORKERS_DEFAULT_MAX ? (unsigned)half : WORKERS_DEFAULT_MAX;
+	return processors < (long)WORKERS_DEFAULT_MAX ? (unsigned)processors : WORKERS_DEFAULT_MAX;
 }
 
 static bool parse_option(struct options *options, int option)
