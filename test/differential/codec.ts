@@ -27,6 +27,11 @@ export const WORLD = {
 /** A peer to which frames can be sent, and from which datagrams come. */
 export type PeerNumber = 1 | 2;
 
+/** The lane that WORLD's worker sends on in the session with a peer. */
+export function sendLane(peer: PeerNumber): number {
+  return WORLD.sendWorker ^ (WORLD.sessions[peer] & (WORLD.lanes - 1));
+}
+
 export interface Answer {
   /** Drops by reason, where there were any. */
   readonly drops: Readonly<Record<string, number>>;

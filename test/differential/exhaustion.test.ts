@@ -5,7 +5,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runs, timeoutMs } from './arbitraries.ts';
-import { Codec, EVENT, WORLD } from './codec.ts';
+import { Codec, EVENT, sendLane } from './codec.ts';
 import type { Answer } from './codec.ts';
 import { TCP_FLAG, buildFrame, concat, encodeVnet, patterned, vnetOf } from './frames.ts';
 import { openSent } from './judge.ts';
@@ -55,7 +55,7 @@ describe('the counters of a session', () => {
   const sequences = (answer: Answer): bigint[] =>
     answer.records.map(({ bytes }) => {
       const { header } = openSent(bytes);
-      expect(header.lane).toBe(WORLD.sendLane);
+      expect(header.lane).toBe(sendLane(PEER));
       return header.sequence;
     });
   const count = (answer: Answer, kind: number): number =>

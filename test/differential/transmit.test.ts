@@ -9,7 +9,7 @@ import type { FrameEntry } from '../../packages/core/src/data-codec/body.ts';
 import { DATA_FLAG } from '../../packages/core/src/data-codec/datagram.ts';
 import { completeChecksum, splitTrain } from '../../packages/core/src/data-codec/train.ts';
 import { frameShape, plainFrame, runs, segmentBytes, timeoutMs } from './arbitraries.ts';
-import { Codec, WORLD } from './codec.ts';
+import { Codec, WORLD, sendLane } from './codec.ts';
 import type { Answer, PeerNumber } from './codec.ts';
 import {
   GSO,
@@ -211,7 +211,7 @@ function expectLawful(sent: readonly Sent[], peer: PeerNumber, mtuBytes: number)
   let trainIndex = 0;
   sent.forEach(({ header, entries, bytes }, i) => {
     expect(header.receiver).toBe(WORLD.sessions[peer]);
-    expect(header.lane).toBe(WORLD.sendWorker ^ (WORLD.sessions[peer] & (WORLD.lanes - 1)));
+    expect(header.lane).toBe(sendLane(peer));
     expect(header.sequence, 'no nonce twice, none left out').toBe(BigInt(i));
     const isTrain = (header.flags & DATA_FLAG.train) !== 0;
     const isLast = (header.flags & DATA_FLAG.last) !== 0;

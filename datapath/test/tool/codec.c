@@ -19,6 +19,7 @@
 #include "expect.h"
 #include "fake_io.h"
 #include "fake_world.h"
+#include "lanes.h"
 #include "receive.h"
 #include "transmit.h"
 
@@ -185,9 +186,11 @@ static void transmit_case(void)
 {
 	struct network *network = tables_find_network(&world.tables, WORLD_VNI);
 	EXPECT(given_bytes >= TRANSMIT_FIELDS_BYTES);
-	for (unsigned i = 0; i < WORLD_SESSIONS; i++)
-		atomic_store(&world.sessions[i]->send_lanes[WORLD_LANE].sequence,
-			     load_be64(given + 4));
+	for (unsigned i = 0; i < WORLD_SESSIONS; i++) {
+		struct session *session = world.sessions[i];
+		unsigned lane = lanes_of_worker(WORLD_LANE, WORLD_LANES, session->local_id);
+		atomic_store(&session->send_lanes[lane].sequence, load_be64(given + 4));
+	}
 	atomic_store(&world.ports[0]->mtu, load_be16(given + 1));
 	fake_io.has_segments = given[3] != 0;
 	outbox_probe(FAKE_SOCKET);
