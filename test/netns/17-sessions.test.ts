@@ -169,13 +169,12 @@ describe('sessions of a data path', () => {
     );
   });
 
-  test('a datagram that reaches several workers at once is delivered once', async () => {
+  test('a datagram that comes from many senders at once is delivered once', async () => {
     const key = keyOf('workers');
     const senders = 6;
     await setSession(session, key);
     const all = upTo(1_500).map((sequence) => datagramOf(session, key, { sequence }));
     const before = await readCounters(pair.a.client);
-    // Each sender has a port of its own, by which the kernel chooses the worker.
     await Promise.all(upTo(senders).map(() => send(all)));
     const rise = await waitFor('all datagrams to be counted', async () => {
       const after = await readCounters(pair.a.client);
@@ -218,25 +217,25 @@ describe('sessions of a data path', () => {
     const moved = moveStream(world, route, STREAM_BYTES);
     let isMoved = false;
     void moved.finally(() => (isMoved = true));
-    let sessions = 0;
+    const former: number[] = [];
     for (let id = 0x20_000; !isMoved; id += 2) {
       await pair.rekey(id);
       await pair.activate();
-      await retire(id - 20);
-      sessions++;
+      former.push(id);
     }
     expect((await moved).received).toEqual((await moved).sent);
-    expect(sessions).toBeGreaterThan(5);
+    expect(former.length).toBeGreaterThan(5);
     const after = await counters();
     for (const reason of REASONS)
       expect(
         after.map((now, i) => (now[reason] ?? 0) - (before[i]?.[reason] ?? 0)),
         reason,
       ).toEqual([0, 0]);
+    // Not before: what is on its way under a former session has to be opened, however late.
+    for (const id of former.slice(0, -1)) await retire(id);
   });
 
   async function retire(id: number): Promise<void> {
-    if (id < 0x20_000) return;
     await pair.a.client.request('sessionDelete', { localId: id });
     await pair.b.client.request('sessionDelete', { localId: id + 1 });
   }
