@@ -58,8 +58,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     why: 'the agent is the shell around core on a host',
   },
   cli: {
-    imports: ['api', 'transport'],
-    why: 'the command line asks agent and controller over their APIs',
+    imports: ['api', 'core', 'transport'],
+    why: 'the command line asks agent and controller over their APIs, and signs with core',
   },
   lab: {
     imports: ['api', 'transport'],

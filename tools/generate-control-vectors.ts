@@ -1,17 +1,23 @@
 /**
- * Writes control.hex, data.hex and guard.hex of datapath/vectors/, which both sides are tested
- * against. With --check it compares and exits 1 on a difference. The files are committed, so that
- * the C tests run without Node.
+ * Writes the files of datapath/vectors (control, data, guard, handshake), which both sides are
+ * tested against. With --check it compares and exits 1 on a difference. The files are committed,
+ * so that the C tests run without Node.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dataVectorText } from '../packages/core/src/data-codec/vectors.ts';
-import { guardVectorText } from '../packages/core/src/handshake/vectors.ts';
+import { guardVectorText } from '../packages/core/src/handshake/guard-vectors.ts';
 import { controlVectorText } from '../packages/core/src/datapath-control/vectors.ts';
+import {
+  freshVectorCiphertext,
+  handshakeVectorText,
+  vectorCiphertext,
+} from '../packages/core/src/handshake/vectors.ts';
 
 const FOLDER = new URL('../datapath/vectors/', import.meta.url);
 const FILES = {
   'control.hex': controlVectorText(),
   'data.hex': dataVectorText(),
+  'handshake.hex': handshakeVectorText(committedCiphertext()),
   'guard.hex': guardVectorText(),
 };
 
@@ -24,4 +30,10 @@ for (const [name, text] of Object.entries(FILES)) {
     console.error(`datapath/vectors/${name} differs from its source: run \`make generate\``);
     process.exitCode = 1;
   }
+}
+
+/** Encapsulation cannot be repeated: what is committed stays. */
+function committedCiphertext(): Uint8Array {
+  const file = new URL('handshake.hex', FOLDER);
+  return existsSync(file) ? vectorCiphertext(readFileSync(file, 'utf8')) : freshVectorCiphertext();
 }

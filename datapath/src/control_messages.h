@@ -7,7 +7,7 @@
 
 #include "bytes.h" /* be16_t, be32_t, be64_t */
 
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 #define CONTROL_FRAME_BYTES_MAX 66560
 
 enum control_code {

@@ -40,24 +40,25 @@
 #define SESSION_LIFETIME_MS_MAX 3600000u /* six times protocol.md's: room for tests */
 #define SESSION_GRACE_MS 10000u /* counted as expired for so long, then the keys are wiped */
 
-#define HANDSHAKE_BYTES_MAX 2048u /* protocol.md 2 with room for a hybrid key exchange */
+#define HANDSHAKE_BYTES_MAX 1232u /* protocol.md 2.6: what is longer comes in parts */
 #define EVENT_RING_BYTES (256u * 1024u)
 /* Punts: how many a second, and how many at once. */
 #define PUNT_OF_SOURCE \
-	((struct punt_rate){ 100, 50 }) /* of a source's hash: one sender cannot use up all */
-#define PUNT_OF_ANYONE       \
-	((struct punt_rate){ \
-		400, 1000 }) /* of a kind: twice what the agent looks at without a cookie */
+	((struct punt_rate){ 200, 100 }) /* of a source's hash: one sender cannot use up all */
+#define PUNT_OF_ANYONE                                                                          \
+	((struct punt_rate){ 800, 2000 }) /* of a kind: twice what the agent looks at without a \
+					     cookie, in two parts */
 #define PUNT_REPLIES \
 	((struct punt_rate){ 5000, 500 }) /* cookie replies: a twentieth of a core at most */
 #define PUNT_GUESSES ((struct punt_rate){ 5000, 1000 }) /* wrong mac2: 2 us each */
-#define PUNT_OF_PROVED \
-	((struct punt_rate){ 40, 40 }) /* of a source's hash: twice what the agent allows */
+#define PUNT_OF_PROVED       \
+	((struct punt_rate){ \
+		80, 80 }) /* of a source's hash: twice what the agent allows, in two parts */
 #define PUNT_OF_KNOWN                                                                            \
-	((struct punt_rate){ 20, 20 }) /* of an endpoint: a handshake, its retries and crossings \
+	((struct punt_rate){ 40, 40 }) /* of an endpoint: a handshake, its retries and crossings \
 					*/
 #define PUNT_OF_WORTHY \
-	((struct punt_rate){ 2000, 1000 }) /* of all that are proved, and of all that are known */
+	((struct punt_rate){ 4000, 2000 }) /* of all that are proved, and of all that are known */
 #define PUNT_OF_PEER         \
 	((struct punt_rate){ \
 		200, 100 }) /* control bodies: a ping, a pong and a keepalive, many times */

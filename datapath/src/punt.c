@@ -10,9 +10,9 @@ int punt_check_shape(const uint8_t *datagram, size_t length)
 	size_t maximum = datagram[0] == DATAGRAM_COOKIE ? COOKIE_BYTES : HANDSHAKE_BYTES_MAX;
 	if (length < minimum)
 		return DROP_DATAGRAM_TOO_SHORT;
-	if (length > maximum || datagram[1] != PROTOCOL_VERSION || load_be16(datagram + 2) != 0)
-		return DROP_HEADER_INVALID;
-	return -1;
+	bool is_sound = datagram[1] != PROTOCOL_VERSION || load_be16(datagram + 2) == 0 ||
+			(datagram[0] == DATAGRAM_INITIATION && datagram[2] < datagram[3]);
+	return length <= maximum && is_sound ? -1 : DROP_HEADER_INVALID;
 }
 
 static bool take(struct punt_bucket *bucket, uint64_t now_us, struct punt_rate rate)

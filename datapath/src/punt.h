@@ -53,7 +53,7 @@ struct punts {
 	unsigned next_way; /* to be given to another endpoint */
 };
 
-/* Returns -1 when the datagram has the shape of its kind, else the drop reason. */
+/* Returns -1 for the shape of its kind or of another version, else the drop reason. */
 int punt_check_shape(const uint8_t *datagram, size_t length);
 
 /*

@@ -22,7 +22,7 @@ enum body_kind {
 	BODY_FRAMES = 1,
 };
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define TAG_BYTES 16u
 #define NONCE_BYTES 12u
 #define KEY_BYTES 32u
@@ -32,8 +32,8 @@ enum body_kind {
 #define LANE_SHIFT 60
 
 /* Sizes of handshake messages, docs/protocol.md section 2. */
-#define INITIATION_BYTES_MIN 168u
-#define RESPONSE_BYTES_MIN 124u
+#define INITIATION_BYTES_MIN 176u /* each part of one too */
+#define RESPONSE_BYTES_MIN 132u
 #define COOKIE_BYTES 52u
 
 /* Kind, flags, train index (2), receiver session id (4), counter (8). */

@@ -46,7 +46,7 @@ static void check_reply(const struct guard_keys *keys, const uint8_t reply_key[K
 	CHECK(guard_write_cookie(keys, 1, unique, bytes, length, endpoint, reply));
 	CHECK(guard_write_cookie(keys, 1, later, bytes, length, endpoint, other));
 	CHECK(memcmp(reply + 8, other + 8, NONCE_BYTES) != 0);
-	CHECK_EQUAL(load_be32(reply), 0xe3010000);
+	CHECK_EQUAL(load_be32(reply), 0xe3020000);
 	CHECK_EQUAL(load_be32(reply + 4), 0x0a0b0c0d);
 	CHECK(aead_open(opening, 0, reply + 8, bytes + length - MACS_BYTES, 16, reply + 20, 16,
 			reply + 36));

@@ -12,6 +12,12 @@ static int shape(uint8_t kind, uint8_t version, uint8_t reserved, size_t length)
 	return punt_check_shape(datagram, length);
 }
 
+static int part(uint8_t kind, uint8_t index, uint8_t count)
+{
+	uint8_t datagram[INITIATION_BYTES_MIN] = { kind, PROTOCOL_VERSION, index, count };
+	return punt_check_shape(datagram, sizeof(datagram));
+}
+
 /* One host of 10.0.0.0/16; the budgets of the keys that are given, or none. */
 struct sender {
 	uint8_t kind;
@@ -166,15 +172,19 @@ void test_punt(void)
 						  .cookie_reply_key = { 2 },
 						  .cookie_secret = { 3 },
 						  .previous_secret = { 4 } };
-	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 1, 0, INITIATION_BYTES_MIN), -1);
-	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 1, 0, INITIATION_BYTES_MIN - 1),
+	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 2, 0, INITIATION_BYTES_MIN), -1);
+	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 2, 0, INITIATION_BYTES_MIN - 1),
 		    DROP_DATAGRAM_TOO_SHORT);
-	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 2, 0, 200), DROP_HEADER_INVALID);
-	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 1, 1, 200), DROP_HEADER_INVALID);
-	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 1, 0, HANDSHAKE_BYTES_MAX + 1), DROP_HEADER_INVALID);
-	CHECK_EQUAL(shape(DATAGRAM_RESPONSE, 1, 0, RESPONSE_BYTES_MIN), -1);
-	CHECK_EQUAL(shape(DATAGRAM_COOKIE, 1, 0, COOKIE_BYTES), -1);
-	CHECK_EQUAL(shape(DATAGRAM_COOKIE, 1, 0, COOKIE_BYTES + 1), DROP_HEADER_INVALID);
+	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 1, 1, 200), -1); /* the agent refuses the version */
+	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 2, 1, 200), DROP_HEADER_INVALID);
+	CHECK_EQUAL(part(DATAGRAM_INITIATION, 0, 2), -1);
+	CHECK_EQUAL(part(DATAGRAM_INITIATION, 2, 2), DROP_HEADER_INVALID);
+	CHECK_EQUAL(part(DATAGRAM_INITIATION, 1, 0), DROP_HEADER_INVALID);
+	CHECK_EQUAL(part(DATAGRAM_RESPONSE, 0, 2), DROP_HEADER_INVALID);
+	CHECK_EQUAL(shape(DATAGRAM_INITIATION, 2, 0, HANDSHAKE_BYTES_MAX + 1), DROP_HEADER_INVALID);
+	CHECK_EQUAL(shape(DATAGRAM_RESPONSE, 2, 0, RESPONSE_BYTES_MIN), -1);
+	CHECK_EQUAL(shape(DATAGRAM_COOKIE, 2, 0, COOKIE_BYTES), -1);
+	CHECK_EQUAL(shape(DATAGRAM_COOKIE, 2, 0, COOKIE_BYTES + 1), DROP_HEADER_INVALID);
 	check_without_keys();
 	keys = guard_create(&fields, 1);
 	check_worth();

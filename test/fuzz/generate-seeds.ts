@@ -279,9 +279,9 @@ function udpSeeds(): Seeds {
   const plain = whole(plainFrame(2, 1, 46));
   const denied = whole(plainFrame(3, 1, 46));
   const strange = whole(plainFrame(2, 9, 46));
-  const initiation = concat([0xe1, 1, 0, 0], patterned(164));
-  const response = concat([0xe2, 1, 0, 0], patterned(120));
-  const cookie = concat([0xe3, 1, 0, 0], patterned(48));
+  const initiation = concat([0xe1, 2, 0, 2], patterned(172));
+  const response = concat([0xe2, 2, 0, 0], patterned(128));
+  const cookie = concat([0xe3, 2, 0, 0], patterned(48));
   const raw = (bytes: Uint8Array): Uint8Array => concat([2], blob(bytes));
   /** Mac bits: 1 a right mac1, 2 the mac2 of the last cookie reply, 4 a mac2 of ones. */
   const guarded = (kind: number, macs: number, count: number): Uint8Array =>

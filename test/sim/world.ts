@@ -3,8 +3,17 @@
  * between them lies a network that loses, repeats, delays and reorders. Everything is decided by
  * one seed, so that a failure can be played again.
  */
-import { formatEndpoint, keyPairOf, makeEndpoint, Mesh } from '@etherloom/core';
-import type { Endpoint, MeshEvent, PeerConfig } from '@etherloom/core';
+import {
+  encodeOrdinal,
+  formatEndpoint,
+  Gossip,
+  keyPairOf,
+  makeEndpoint,
+  Mesh,
+  signEndpointRecord,
+  signerOf,
+} from '@etherloom/core';
+import type { Endpoint, MeshEvent, PeerConfig, Signer } from '@etherloom/core';
 import { FakeDatapath } from './fake-datapath.ts';
 import type { DatapathEvent } from './fake-datapath.ts';
 import { Random } from './random.ts';
@@ -24,9 +33,13 @@ export interface Host {
   readonly nodeId: Uint8Array;
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
+  readonly signer: Signer;
   readonly datapath: FakeDatapath;
   /** Where the agent is: none while it restarts. */
   mesh: Mesh | undefined;
+  gossip: Gossip | undefined;
+  /** Gossip messages that left. */
+  gossipSent: number;
   address: Endpoint;
   startCount: number;
   wakeAt: number;
@@ -46,6 +59,8 @@ interface Due {
 export class World {
   readonly random: Random;
   readonly hosts: Host[] = [];
+  /** Copies of hosts: same keys and node id, another address. */
+  readonly clones: Host[] = [];
   readonly refusals = new Map<string, number>();
   now = 0;
   weather: Weather = FAIR;
@@ -80,6 +95,7 @@ export class World {
         due.run();
       } else if (waker !== undefined) {
         waker.mesh?.handleTimeout(this.now);
+        waker.gossip?.handleTimeout(this.now);
         this.settle(waker);
       }
     }
@@ -104,6 +120,7 @@ export class World {
   restartAgent(host: Host, downMs: number): void {
     this.#collectRefusals(host);
     host.mesh = undefined;
+    host.gossip = undefined;
     host.wakeAt = Infinity;
     this.at(this.now + downMs, () => {
       if (host.mesh === undefined) this.#startAgent(host, true);
@@ -119,11 +136,16 @@ export class World {
   /** The host moves. It may notice itself; the others hear of it from the controller later. */
   changeAddress(
     host: Host,
-    options: { readonly isNoticed: boolean; readonly announcedAfterMs: number },
+    options: {
+      readonly isNoticed: boolean;
+      readonly announcedAfterMs: number;
+      readonly isIpv6?: boolean;
+    },
   ): void {
-    host.address = this.#newAddress();
+    host.address = this.#newAddress(options.isIpv6);
     if (options.isNoticed) {
       host.mesh?.handleUnderlayChanged(this.now);
+      this.#signRecord(host);
       this.settle(host);
     }
     this.at(this.now + options.announcedAfterMs, () => {
@@ -136,6 +158,28 @@ export class World {
     });
   }
 
+  /** A copy of a host's disk is started elsewhere, beside the host. */
+  startClone(of: Host): Host {
+    const clone = this.#makeHost(of.index, of);
+    this.clones.push(clone);
+    this.#startAgent(clone, false);
+    return clone;
+  }
+
+  /** The host is gone: nothing leaves it and nothing reaches it. */
+  powerOff(host: Host): void {
+    host.mesh = undefined;
+    host.gossip = undefined;
+    host.wakeAt = Infinity;
+    host.address = this.#newAddress();
+    host.datapath.restart();
+  }
+
+  /** It is started again, where it was or elsewhere; memory is gone, the disk is kept. */
+  powerOn(host: Host): void {
+    this.#startAgent(host, false);
+  }
+
   sendFrame(from: Host, to: Host): boolean {
     const frame = new Uint8Array(8);
     const hasLeft = from.datapath.sendFrame(to.index + 1, frame, this.now);
@@ -146,8 +190,23 @@ export class World {
 
   /** Does what the mesh wants and notes when it wants to be called. */
   settle(host: Host): void {
-    const { mesh, datapath } = host;
-    if (mesh === undefined) return;
+    const { mesh, gossip } = host;
+    if (mesh === undefined || gossip === undefined) return;
+    do {
+      this.#carryOut(host, mesh);
+      for (const action of gossip.drainActions()) {
+        if (action.kind === 'endpointsHeard') {
+          if (action.peer !== undefined)
+            mesh.learnEndpoints(action.peer, action.endpoints, this.now);
+        } else if (mesh.sendMessage(action.peer, action.bytes, this.now)) host.gossipSent++;
+      }
+      this.#carryOut(host, mesh);
+    } while (gossip.hasActions);
+    host.wakeAt = Math.min(mesh.pollTimeout()?.at ?? Infinity, gossip.pollTimeout());
+  }
+
+  #carryOut(host: Host, mesh: Mesh): void {
+    const { datapath } = host;
     for (const action of mesh.drainActions()) {
       if (action.kind === 'sendDatagram') datapath.sendDatagram(action.endpoint, action.bytes);
       else if (action.kind === 'sendControl')
@@ -155,9 +214,25 @@ export class World {
       else if (action.kind === 'setSession') datapath.setSession(action.session, this.now);
       else if (action.kind === 'deleteSession') datapath.deleteSession(action.localId);
       else if (action.kind === 'setEndpoint') datapath.setEndpoint(action.peer, action.endpoint);
-      else if (action.kind === 'event') host.events.push(action.event);
+      else if (action.kind === 'event') this.#takeMeshEvent(host, action.event);
     }
-    host.wakeAt = mesh.pollTimeout()?.at ?? Infinity;
+  }
+
+  #takeMeshEvent(host: Host, event: MeshEvent): void {
+    host.events.push(event);
+    if (event.type === 'peerUp') host.gossip?.handlePeerUp(event.peer, this.now);
+    else if (event.type === 'peerDown') host.gossip?.handlePeerDown(event.peer, this.now);
+    else if (event.type === 'message')
+      host.gossip?.handleMessage(event.peer, event.bytes, this.now);
+  }
+
+  #signRecord(host: Host): void {
+    const { nodeId, startCount, address } = host;
+    const ordinal = encodeOrdinal(startCount, BigInt(Math.floor(this.now)));
+    const record = signEndpointRecord({ nodeId, ordinal, endpoints: [address] }, (bytes) =>
+      host.signer.sign(bytes),
+    );
+    host.gossip?.setOwnRecord(record, this.now);
   }
 
   /** Why the pair cannot talk, or undefined when it can. */
@@ -195,7 +270,11 @@ export class World {
   }
 
   #addHost(index: number): void {
-    const privateKey = this.random.bytes(32);
+    this.hosts.push(this.#makeHost(index));
+  }
+
+  #makeHost(index: number, origin?: Host): Host {
+    const privateKey = origin?.privateKey ?? this.random.bytes(32);
     const { publicKey } = keyPairOf(privateKey);
     const datapath = new FakeDatapath({
       transmit: (to, bytes) => this.#transmit(host, to, bytes),
@@ -206,20 +285,23 @@ export class World {
     });
     const host: Host = {
       index,
-      nodeId: this.random.bytes(16),
+      nodeId: origin?.nodeId ?? this.random.bytes(16),
+      signer: origin?.signer ?? signerOf(this.random.bytes(32)),
       privateKey,
       publicKey,
       datapath,
       mesh: undefined,
+      gossip: undefined,
+      gossipSent: 0,
       address: this.#newAddress(),
-      startCount: 0,
+      startCount: origin?.startCount ?? 0,
       wakeAt: Infinity,
       framesSent: new Map(),
       framesReceived: new Map(),
       events: [],
       known: new Map(),
     };
-    this.hosts.push(host);
+    return host;
   }
 
   #startAgent(host: Host, isTakeover: boolean): void {
@@ -228,20 +310,36 @@ export class World {
     const staticKeys = { privateKey: host.privateKey, publicKey: host.publicKey };
     const options = { nodeId, staticKeys, startCount, lanes: 1 };
     host.mesh = new Mesh(options, { random: (count) => this.random.bytes(count) });
+    host.gossip = new Gossip({
+      random: (count) => this.random.bytes(count),
+      ownNodeId: hexOf(nodeId),
+      judge: () => ({ verdict: 'refused' }),
+    });
+    host.gossip.setMembers(
+      this.#othersOf(host).map((other) => ({
+        nodeId: hexOf(other.nodeId),
+        peer: other.index + 1,
+        signKey: other.signer.key,
+        networkIds: ['net'],
+      })),
+    );
     host.mesh.setPeers(this.#peersOf(host), this.now);
+    this.#signRecord(host);
     if (isTakeover) host.mesh.adoptSessions(host.datapath.dumpSessions(this.now), this.now);
     this.settle(host);
   }
 
+  #othersOf(host: Host): Host[] {
+    return this.hosts.filter(({ index }) => index !== host.index);
+  }
+
   #peersOf(host: Host): PeerConfig[] {
-    return this.hosts
-      .filter((other) => other !== host)
-      .map((other) => ({
-        peer: other.index + 1,
-        nodeId: other.nodeId,
-        sessionKey: other.publicKey,
-        endpoints: [host.known.get(other.index) ?? other.address],
-      }));
+    return this.#othersOf(host).map((other) => ({
+      peer: other.index + 1,
+      nodeId: other.nodeId,
+      sessionKey: other.publicKey,
+      endpoints: [host.known.get(other.index) ?? other.address],
+    }));
   }
 
   #report(host: Host, event: DatapathEvent): void {
@@ -262,7 +360,7 @@ export class World {
     for (let copy = 0; copy < copies; copy++) {
       const delayMs = this.random.between(delayMsMin, delayMsMax);
       this.at(this.now + delayMs, () => {
-        const host = this.hosts.find(
+        const host = [...this.hosts, ...this.clones].find(
           (candidate) => formatEndpoint(candidate.address) === formatEndpoint(to),
         );
         if (host === undefined || this.cut.has(`${from.index}>${host.index}`)) return;
@@ -287,8 +385,10 @@ export class World {
     }
   }
 
-  #newAddress(): Endpoint {
+  #newAddress(isIpv6 = false): Endpoint {
     const count = ++this.#addressCount;
+    if (isIpv6)
+      return makeEndpoint(Uint8Array.of(0xfd, ...Array(13).fill(0), count >> 8, count & 255), 8002);
     return makeEndpoint(Uint8Array.of(10, 0, count >> 8, count & 0xff), 8002);
   }
 
@@ -310,9 +410,13 @@ export class World {
 
   #nextWaker(): Host | undefined {
     let next: Host | undefined;
-    for (const host of this.hosts) {
+    for (const host of [...this.hosts, ...this.clones]) {
       if (host.mesh !== undefined && host.wakeAt < (next?.wakeAt ?? Infinity)) next = host;
     }
     return next;
   }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }

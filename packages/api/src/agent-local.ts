@@ -18,6 +18,7 @@ import {
   macSchema,
   nameSchema,
   nodeIdSchema,
+  timeSchema,
 } from './values.ts';
 
 /** Where the agent listens when nothing else is said; LOOM_SOCKET and --socket change it. */
@@ -50,6 +51,30 @@ export const agentJoinReplySchema = z.object({
   addresses: z.array(z.string()).describe('with prefix length, for example 10.1.0.2/24'),
 });
 
+/** What proves a network, and how long it goes on without a controller (docs/trust.md). */
+export const networkTrustSchema = z.object({
+  networkVersion: z.int(),
+  rosterVersion: z.int(),
+  stalenessDays: z.int(),
+  membersValid: z.int().describe('members whose credential is valid; the others have no session'),
+  ownSecondsLeft: z
+    .number()
+    .describe('until the credential of this node ends, when nobody renews it; negative: since'),
+  firstPeerSecondsLeft: z
+    .number()
+    .nullable()
+    .describe('the same of the peer whose valid credential ends first; null: there is none'),
+  firstPeer: nameSchema.nullable(),
+});
+
+/** Something that the agent refuses or misses, for a person to look at. */
+export const statusProblemSchema = z.object({
+  network: nameSchema.nullable().describe('null: not of one network'),
+  code: z.string().describe('docs/trust.md 4'),
+  message: z.string(),
+  since: timeSchema,
+});
+
 const counterRecord = z
   .record(z.string(), z.number())
   .describe('by drop reason; reasons that never happened are left out');
@@ -69,6 +94,10 @@ export const agentNetworkSchema = z.object({
     .nullable()
     .default(null)
     .describe('why the state of the network is not followed, and what to do; null: it is'),
+  trust: networkTrustSchema
+    .nullable()
+    .default(null)
+    .describe('null: held from a former version, without a proof'),
   sentFrames: z.number(),
   sentBytes: z.number(),
   receivedFrames: z.number(),
@@ -88,11 +117,26 @@ const trafficSchema = z.object({
   answeredLocally: z.number().default(0),
 });
 
+/**
+ * rejected, replaced: a copy that may not be; split: a copy that is about to become a node of its
+ * own; waits: one that has become it and is in no network until it is approved.
+ */
+export const standingSchema = z.object({
+  state: z.enum(['rejected', 'replaced', 'split', 'waits']),
+  message: z.string(),
+});
+export type Standing = z.infer<typeof standingSchema>;
+
 export const agentStatusSchema = z.object({
   version: z.string(),
   nodeId: nodeIdSchema.nullable().describe('null: has not joined'),
   nodeName: nameSchema.nullable(),
   port: z.int(),
+  standing: standingSchema
+    .nullable()
+    .default(null)
+    .describe('why this host may not act as a node; null: it may'),
+  clonedFrom: nodeIdSchema.nullable().default(null).describe('node of which this one is a copy'),
   controller: z.object({
     url: z.string().nullable(),
     connected: z.boolean(),
@@ -106,6 +150,19 @@ export const agentStatusSchema = z.object({
     lanes: z.int(),
     features: z.array(z.string()),
   }),
+  authority: z
+    .object({ version: z.int(), hash: z.string() })
+    .nullable()
+    .default(null)
+    .describe('the newest version of the authority that is held; null: none is pinned'),
+  clock: z
+    .object({
+      now: timeSchema.describe('trusted time'),
+      offsetSeconds: z.number().describe('by which a controller corrects the wall clock'),
+    })
+    .nullable()
+    .default(null),
+  problems: z.array(statusProblemSchema).default([]),
   networks: z.array(agentNetworkSchema),
   peers: z.object({ total: z.int(), up: z.int(), sessions: z.int().default(0) }),
   totals: trafficSchema.prefault({}).describe('of all networks'),

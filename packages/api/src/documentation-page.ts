@@ -19,6 +19,14 @@ export interface DocumentationOptions {
 /** Bodies of the examples; a test parses each with its route's schema. */
 export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = {
   organizationCreate: { name: 'acme' },
+  authorityPropose: {
+    statement: '{"type":"authority"}',
+    signatures: [{ key: `${'B'.repeat(42)}A`, signature: 'D'.repeat(86) }],
+  },
+  authoritySign: {
+    signatures: [{ hash: '0'.repeat(64), key: `${'B'.repeat(42)}A`, signature: 'D'.repeat(86) }],
+  },
+  networkSettings: { clones: 'reject', stalenessDays: 14 },
   networkCreate: { name: 'demo', ipv4: '10.1.0.0/24', mtuBytes: 1370 },
   reservationCreate: { address: '10.1.0.10', note: 'printer' },
   tokenCreate: { network: 'demo', uses: 3, lifetimeSeconds: 3600 },
@@ -33,9 +41,18 @@ export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = 
     sessionKey: `${'C'.repeat(42)}A`,
     signature: 'D'.repeat(86),
   },
+  split: {
+    ticket: 'A'.repeat(43),
+    originNodeId: '0123456789abcdef0123456789abcdef',
+    nodeId: 'fedcba9876543210fedcba9876543210',
+    signKey: `${'B'.repeat(42)}A`,
+    sessionKey: `${'C'.repeat(42)}A`,
+    signature: 'D'.repeat(86),
+  },
 };
 
 const EXAMPLE_PARAMETERS: Readonly<Record<string, string>> = {
+  organization: 'default',
   network: 'demo',
   node: 'web-1',
   reservation: 'rsv_0123456789abcdefghij',
@@ -48,6 +65,7 @@ const SECTIONS = [
   ['nodes', 'Nodes'],
   ['tokens', 'Join tokens'],
   ['join', 'Joining'],
+  ['split', 'Clones'],
   ['health', 'Health'],
 ] as const;
 

@@ -31,6 +31,11 @@ export const ERRORS = {
     when: 'The join token is for another network than the one that it was presented for.',
     action: 'Create one for that network with `loom token create --network NAME`.',
   },
+  ticket_invalid: {
+    status: 401,
+    when: 'The ticket of a clone is not known here, was used, or is older than an hour.',
+    action: 'None: the agent asks for another one by its link.',
+  },
   unauthenticated: {
     status: 401,
     when: 'Credentials are missing or wrong.',
@@ -46,6 +51,16 @@ export const ERRORS = {
     when: 'The node was removed from the organization.',
     action: 'Join again with a fresh state directory.',
   },
+  clone_rejected: {
+    status: 403,
+    when: 'The host is a copy of another one that runs, and a network of the node rejects copies.',
+    action: 'Stop the other host, or join with a fresh token to make this one a node of its own.',
+  },
+  clone_replaced: {
+    status: 403,
+    when: 'A copy of the host came later, and a network of the node lets the later one stay.',
+    action: 'Join with a fresh token to make this host a node of its own.',
+  },
   not_found: {
     status: 404,
     when: 'No such thing.',
@@ -56,11 +71,31 @@ export const ERRORS = {
     when: 'The path exists, but not with this method.',
     action: 'Use a method of the Allow header.',
   },
+  signature_invalid: {
+    status: 409,
+    when: 'A signature is wrong, or of a key that may not sign this.',
+    action: 'Use a key file of this organization: `loom authority show` lists the keys.',
+  },
+  pending_unknown: {
+    status: 409,
+    when: 'No such statement waits: it changed, or others have signed it already.',
+    action: 'List what waits with `loom authority pending`, and sign that.',
+  },
+  authority_outdated: {
+    status: 409,
+    when: 'The proposed version does not follow from the authority in force.',
+    action: 'Look at it with `loom authority show`, and propose again.',
+  },
   name_taken: { status: 409, when: 'The name is in use.', action: 'Choose another name.' },
   reservation_overlaps: {
     status: 409,
     when: 'The address is assigned or reserved.',
     action: 'Choose another address, or release this one first.',
+  },
+  lease_waits: {
+    status: 409,
+    when: 'The host shows an older state of its node, whose last holder may come back yet.',
+    action: 'None: the agent asks again by itself.',
   },
   prefix_invalid: {
     status: 409,
@@ -75,7 +110,8 @@ export const ERRORS = {
   vni_exhausted: {
     status: 409,
     when: 'Every VNI is in use or in quarantine.',
-    action: 'Delete networks and wait for the end of their quarantine.',
+    action:
+      'Delete networks; their VNIs are free when each former member has confirmed, or its credential has run out.',
   },
   limit_reached: {
     status: 409,
@@ -101,6 +137,11 @@ export const ERRORS = {
     status: 409,
     when: 'The join token is of another controller than the one that this agent serves.',
     action: 'Run a second agent with its own `--state`, `--socket` and `--port`.',
+  },
+  authority_mismatch: {
+    status: 409,
+    when: 'The controller shows another authority than the join token or this node pins.',
+    action: 'Compare `loom authority show` with `loom status`; ask who made the token.',
   },
   tls_fingerprint_mismatch: {
     status: 502,

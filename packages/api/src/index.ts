@@ -5,15 +5,19 @@ export {
   networkStateSchema,
   snapshotSchema,
   deltaSchema,
+  agentProblemSchema,
+  nodeRemovalSchema,
   controllerMessageSchema,
   agentMessageSchema,
   linkSigningText,
 } from './agent-link.ts';
 export type {
+  AgentProblem,
   Member,
   NetworkConfig,
   NetworkState,
   Delta,
+  NodeRemoval,
   ControllerMessage,
   AgentMessage,
 } from './agent-link.ts';
@@ -24,7 +28,10 @@ export {
   agentJoinSchema,
   agentJoinReplySchema,
   agentNetworkSchema,
+  networkTrustSchema,
+  statusProblemSchema,
   agentStatusSchema,
+  standingSchema,
   peerRowSchema,
   fdbRowSchema,
   neighbourRowSchema,
@@ -32,21 +39,23 @@ export {
   pingRequestSchema,
   pingResultSchema,
 } from './agent-local.ts';
-export type { AgentJoin, AgentStatus, PeerRow } from './agent-local.ts';
+export type { AgentJoin, AgentStatus, PeerRow, Standing } from './agent-local.ts';
 export { toBase64url, fromBase64url } from './base64url.ts';
 export { ERRORS, errorBodySchema } from './errors.ts';
 export type { ErrorCode, ErrorBody } from './errors.ts';
 export {
   fingerprintSchema,
+  JOIN_TOKEN_CHARS_MAX,
   JoinTokenError,
   encodeJoinToken,
   decodeJoinToken,
 } from './join-token.ts';
-export type { JoinToken } from './join-token.ts';
+export type { JoinToken, TokenVoucher, VoucherContact } from './join-token.ts';
 export {
   NAME_CHARS_MAX,
   BODY_BYTES_MAX,
   LINK_MESSAGE_BYTES_MAX,
+  AGENT_PROBLEMS_MAX,
   NODE_ENDPOINTS_MAX,
   NETWORK_MEMBERS_MAX,
   NODE_NETWORKS_MAX,
@@ -59,6 +68,14 @@ export {
   TOKEN_LIFETIME_SECONDS_DEFAULT,
 } from './limits.ts';
 export {
+  SIGNATURES_PER_REQUEST_MAX,
+  authorityKeysSchema,
+  authorityProposalSchema,
+  authoritySchema,
+  authoritySignaturesSchema,
+  authoritySignedSchema,
+  networkSettingsChangeSchema,
+  pendingStatementSchema,
   organizationSchema,
   organizationCreateSchema,
   networkSchema,
@@ -73,9 +90,14 @@ export {
   joinRequestSchema,
   joinReplySchema,
   joinSigningText,
+  splitReplySchema,
+  splitRequestSchema,
+  splitSigningText,
   healthSchema,
 } from './resources.ts';
 export type {
+  AuthorityView,
+  PendingStatement,
   Organization,
   Network,
   Reservation,
@@ -84,7 +106,62 @@ export type {
   JoinTokenRow,
   JoinRequest,
   JoinReply,
+  SplitReply,
+  SplitRequest,
 } from './resources.ts';
+export {
+  AUTHORITY_CHAIN_MAX,
+  AUTHORITY_KEYS_MAX,
+  MEMBER_GROUPS_MAX,
+  NETWORK_REVOCATIONS_MAX,
+  NETWORK_SETTINGS_DEFAULT,
+  PROOF_NETWORKS_MAX,
+  RENEWAL_KEYS_MAX,
+  STALENESS_DAYS_DEFAULT,
+  STALENESS_DAYS_MAX,
+  STATEMENT_CHARS_MAX,
+  authorityChainSchema,
+  authorityStatementSchema,
+  cloneRuleSchema,
+  credentialStatementSchema,
+  hostHintsSchema,
+  leaseSchema,
+  memberProofSchema,
+  networkProofDeltaSchema,
+  networkProofSchema,
+  networkSettingsSchema,
+  networkStatementSchema,
+  renewalStatementSchema,
+  revocationStatementSchema,
+  rosterStatementSchema,
+  signedStatementSchema,
+  statementHashSchema,
+  statementSchema,
+  statementSigningText,
+  voucherStatementSchema,
+  NETWORK_VOUCHED_MAX,
+  VOUCHER_CONTACTS_MAX,
+  introductionStatementSchema,
+} from './statements.ts';
+export type {
+  AuthorityStatement,
+  CloneRule,
+  CredentialStatement,
+  HostHints,
+  IntroductionStatement,
+  Lease,
+  MemberProof,
+  NetworkProof,
+  NetworkProofDelta,
+  NetworkSettings,
+  NetworkStatement,
+  RenewalStatement,
+  RevocationStatement,
+  RosterStatement,
+  SignedStatement,
+  Statement,
+  VoucherStatement,
+} from './statements.ts';
 export { ROUTES } from './routes.ts';
 export type { Route, RouteName } from './routes.ts';
 export {
@@ -95,13 +172,17 @@ export {
   signatureSchema,
   macSchema,
   endpointSchema,
+  endpointRecordSchema,
   ipv4Schema,
   ipv6Schema,
   ipSchema,
   ipv4PrefixSchema,
   ipv6PrefixSchema,
   timeSchema,
+  instanceSchema,
+  nodeStateSchema,
 } from './values.ts';
+export type { NodeState } from './values.ts';
 export { ApiError, createClient, toApiError } from './client.ts';
 export type {
   CallOptions,

@@ -4,8 +4,16 @@
 export const NAME_CHARS_MAX = 63;
 /** Largest body of a request, bytes. */
 export const BODY_BYTES_MAX = 65_536;
-/** Largest WebSocket message: a snapshot of 1,000 members at about 600 bytes each, doubled. */
-export const LINK_MESSAGE_BYTES_MAX = 2_097_152;
+/**
+ * Largest WebSocket message: a snapshot of 1,000 members. Each has about 1,100 bytes with a record
+ * of 16 endpoints, a credential of 1,100 (four addresses, four groups), a renewal of 500, and 165
+ * for each signature: six, with three holders of the authority on the credential and what JSON
+ * escapes. That is 4 MB; 4,000 revocations of 700 bytes add 3 MB. Doubled for long names and more
+ * holders.
+ */
+export const LINK_MESSAGE_BYTES_MAX = 16_777_216;
+/** Problems that an agent tells of: a few for each network. */
+export const AGENT_PROBLEMS_MAX = 1_024;
 /** Endpoints that one node may announce: a few interfaces, both families. */
 export const NODE_ENDPOINTS_MAX = 16;
 /** Members of a network that are pushed whole (architecture D7). */

@@ -40,7 +40,7 @@ const documentSchema = z.strictObject({
   servers: z.array(z.strictObject({ url: z.url() })),
   paths: z.record(
     z.string().startsWith('/'),
-    z.partialRecord(z.enum(['get', 'post', 'delete']), operation),
+    z.partialRecord(z.enum(['get', 'post', 'patch', 'delete']), operation),
   ),
   components: z.strictObject({
     schemas: z.record(z.string().regex(/^[A-Za-z0-9._-]+$/), schema),

@@ -7,6 +7,11 @@ import { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import { ERRORS, errorBodySchema } from './errors.ts';
 import {
+  authorityKeysSchema,
+  authorityProposalSchema,
+  authoritySchema,
+  authoritySignaturesSchema,
+  authoritySignedSchema,
   healthSchema,
   joinReplySchema,
   joinRequestSchema,
@@ -16,9 +21,11 @@ import {
   membershipSchema,
   networkCreateSchema,
   networkSchema,
+  networkSettingsChangeSchema,
   nodeSchema,
   organizationCreateSchema,
   organizationSchema,
+  pendingStatementSchema,
   reservationCreateSchema,
   reservationSchema,
 } from './resources.ts';
@@ -31,6 +38,9 @@ export interface JsonObject {
 }
 
 const REPLIES = {
+  Authority: authoritySchema,
+  AuthorityKeys: authorityKeysSchema,
+  AuthoritySigned: authoritySignedSchema,
   Error: errorBodySchema,
   Health: healthSchema,
   JoinReply: joinReplySchema,
@@ -40,13 +50,17 @@ const REPLIES = {
   Network: networkSchema,
   Node: nodeSchema,
   Organization: organizationSchema,
+  PendingStatement: pendingStatementSchema,
   Reservation: reservationSchema,
 } as const;
 
 const BODIES = {
+  AuthorityProposal: authorityProposalSchema,
+  AuthoritySignatures: authoritySignaturesSchema,
   JoinRequest: joinRequestSchema,
   JoinTokenCreate: joinTokenCreateSchema,
   NetworkCreate: networkCreateSchema,
+  NetworkSettingsChange: networkSettingsChangeSchema,
   OrganizationCreate: organizationCreateSchema,
   ReservationCreate: reservationCreateSchema,
 } as const;

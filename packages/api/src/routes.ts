@@ -6,6 +6,11 @@
 import { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import {
+  authorityKeysSchema,
+  authorityProposalSchema,
+  authoritySchema,
+  authoritySignaturesSchema,
+  authoritySignedSchema,
   healthSchema,
   joinReplySchema,
   joinRequestSchema,
@@ -15,15 +20,19 @@ import {
   membershipSchema,
   networkCreateSchema,
   networkSchema,
+  networkSettingsChangeSchema,
   nodeSchema,
   organizationCreateSchema,
   organizationSchema,
+  pendingStatementSchema,
   reservationCreateSchema,
   reservationSchema,
+  splitReplySchema,
+  splitRequestSchema,
 } from './resources.ts';
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly summary: string;
   /** admin: bearer token; none: anybody who reaches the port. */
@@ -65,6 +74,65 @@ export const ROUTES = {
     status: 201,
     errors: ['invalid_request', 'unauthenticated', 'name_taken', 'limit_reached'],
   },
+  authorityShow: {
+    method: 'GET',
+    path: '/v1/organizations/{organization}/authority',
+    summary: 'Show the authority of an organization',
+    auth: 'admin',
+    reply: authoritySchema,
+    status: 200,
+    errors: ['unauthenticated', 'not_found'],
+  },
+  authorityKeys: {
+    method: 'POST',
+    path: '/v1/organizations/{organization}/authority/keys',
+    summary: 'Make keys of this controller for the next version of the authority',
+    auth: 'admin',
+    reply: authorityKeysSchema,
+    status: 200,
+    errors: ['unauthenticated', 'not_found'],
+  },
+  authorityPropose: {
+    method: 'POST',
+    path: '/v1/organizations/{organization}/authority',
+    summary: 'Propose the next version of the authority; it is in force once enough keys signed it',
+    auth: 'admin',
+    body: authorityProposalSchema,
+    reply: authoritySchema,
+    status: 200,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'not_found',
+      'authority_outdated',
+      'signature_invalid',
+    ],
+  },
+  authorityPending: {
+    method: 'GET',
+    path: '/v1/organizations/{organization}/authority/pending',
+    summary: 'List statements that wait for signatures of the authority',
+    auth: 'admin',
+    reply: list(pendingStatementSchema),
+    status: 200,
+    errors: ['unauthenticated', 'not_found'],
+  },
+  authoritySign: {
+    method: 'POST',
+    path: '/v1/organizations/{organization}/authority/signatures',
+    summary: 'Bring signatures for pending statements; all of them or none',
+    auth: 'admin',
+    body: authoritySignaturesSchema,
+    reply: authoritySignedSchema,
+    status: 200,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'not_found',
+      'pending_unknown',
+      'signature_invalid',
+    ],
+  },
   networkList: {
     method: 'GET',
     path: '/v1/networks',
@@ -100,6 +168,16 @@ export const ROUTES = {
     reply: networkSchema,
     status: 200,
     errors: ['unauthenticated', 'not_found'],
+  },
+  networkSettings: {
+    method: 'PATCH',
+    path: '/v1/networks/{network}/settings',
+    summary: 'Change settings of a network; what is left out stays',
+    auth: 'admin',
+    body: networkSettingsChangeSchema,
+    reply: networkSchema,
+    status: 200,
+    errors: ['invalid_request', 'unauthenticated', 'not_found'],
   },
   networkDelete: {
     method: 'DELETE',
@@ -189,6 +267,15 @@ export const ROUTES = {
     status: 204,
     errors: ['unauthenticated', 'not_found'],
   },
+  nodeApprove: {
+    method: 'POST',
+    path: '/v1/nodes/{node}/approve',
+    summary: 'Let a clone that waits into the networks of the node it was copied from',
+    auth: 'admin',
+    reply: nodeSchema,
+    status: 200,
+    errors: ['unauthenticated', 'not_found', 'pool_exhausted', 'limit_reached'],
+  },
   tokenList: {
     method: 'GET',
     path: '/v1/tokens',
@@ -236,6 +323,23 @@ export const ROUTES = {
       'node_removed',
       'name_taken',
       'pool_exhausted',
+      'limit_reached',
+      'too_many_requests',
+    ],
+  },
+  split: {
+    method: 'POST',
+    path: '/v1/split',
+    summary: 'Make a node of its own out of a clone, with the ticket that its link was given',
+    auth: 'none',
+    body: splitRequestSchema,
+    reply: splitReplySchema,
+    status: 200,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'ticket_invalid',
+      'node_removed',
       'limit_reached',
       'too_many_requests',
     ],

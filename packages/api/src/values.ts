@@ -48,5 +48,20 @@ export const ipSchema = z.union([z.ipv4(), z.ipv6()]);
 export const ipv4PrefixSchema = z.cidrv4();
 export const ipv6PrefixSchema = z.cidrv6();
 
+/** 8 random bytes of one start of an agent. */
+export const instanceSchema = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
+
+/** pending: split off a clone and in no network until it is approved. */
+export const nodeStateSchema = z.enum(['active', 'pending']);
+export type NodeState = z.infer<typeof nodeStateSchema>;
+
 /** RFC 3339 in UTC. */
 export const timeSchema = z.iso.datetime();
+
+/** A node's endpoint record (docs/trust.md 6) in base64url: at most 16 endpoints, 381 bytes. */
+export const endpointRecordSchema = z
+  .string()
+  .max(508)
+  .regex(/^[A-Za-z0-9_-]+$/, 'must be an endpoint record in base64url');

@@ -63,6 +63,22 @@ export function sameEndpoint(a: Endpoint | undefined, b: Endpoint | undefined): 
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
+/**
+ * True when what is sent there from another host reaches one host at most: neither unspecified,
+ * loopback, multicast, broadcast nor, for IPv6, link-local, which means nothing without an
+ * interface.
+ */
+export function leadsToOneHost(endpoint: Endpoint): boolean {
+  if (endpointPort(endpoint) === 0) return false;
+  if (isIpv4Endpoint(endpoint)) {
+    const first = endpoint[12] ?? 0;
+    return first !== 0 && first !== 127 && first < 224;
+  }
+  const [first = 0, second = 0] = endpoint;
+  const isLowest = endpoint.subarray(0, 15).every((byte) => byte === 0);
+  return !isLowest && first !== 0xff && !(first === 0xfe && (second & 0xc0) === 0x80);
+}
+
 /** Reads "192.0.2.1:8002" or "[2001:db8::1]:8002". Throws EndpointError. */
 export function parseEndpoint(text: string): Endpoint {
   const v6 = /^\[([^\]]*)\]:(\d{1,5})$/.exec(text);

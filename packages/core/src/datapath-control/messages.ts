@@ -17,8 +17,11 @@
  * running data path sets what it wants and sweeps the rest, and traffic flows all the while.
  */
 
-/** Raised by one with every incompatible change of a message. */
-export const CONTROL_VERSION = 1;
+/**
+ * Raised by one with every incompatible change of a message, and when the version of the protocol
+ * between hosts rises: an agent replaces a running data path that would drop its handshakes.
+ */
+export const CONTROL_VERSION = 2;
 
 /**
  * Longest frame either side accepts, bytes after the length field: one UDP datagram of 65,535 bytes

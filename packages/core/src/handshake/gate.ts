@@ -1,8 +1,8 @@
 /**
  * What stands before every asymmetric operation: layout, version, mac1, and under load cookie and
- * rate of the source. Whoever wants this host to compute a Diffie-Hellman has to pass here. The
- * data path looks at mac1 and cookie before, with the same keys (guardSet), to keep a flood off;
- * what passes is decided here.
+ * rate of the source. Whoever wants this host to compute a Diffie-Hellman has to pass here, and so
+ * has whoever wants it to keep a part of a message. The data path looks at mac1 and cookie before,
+ * with the same keys (guardSet), to keep a flood off; what passes is decided here.
  */
 import type { MessageValues } from '../datapath-control/codec.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -11,12 +11,15 @@ import type { CookieSecrets } from './cookie-jar.ts';
 import { HandshakeLoad } from './load.ts';
 import { hasValidMac1, hasValidMac2, mac1Key, mac1Of } from './macs.ts';
 import { parseHandshake } from './messages.ts';
-import type { CookieReply, Initiation, Response } from './messages.ts';
+import type { HandshakeDatagram, InitiationPart, Response } from './messages.ts';
+import { PartJoiner } from './parts.ts';
 import type { RefusalReason } from './refusals.ts';
 import { SourceLimiter } from './source-limiter.ts';
 
 export type Admission =
-  | { readonly verdict: 'admitted'; readonly message: Initiation | Response | CookieReply }
+  | { readonly verdict: 'admitted'; readonly message: Exclude<HandshakeDatagram, InitiationPart> }
+  /** A part of an initiation, kept until the others have come. */
+  | { readonly verdict: 'waiting' }
   | { readonly verdict: 'refused'; readonly reason: RefusalReason }
   /** Refused for want of a cookie; the reply goes back to the source. */
   | { readonly verdict: 'challenged'; readonly reason: RefusalReason; readonly reply: Uint8Array };
@@ -27,22 +30,35 @@ export type Admission =
  */
 export type Expectation = 'nothing' | 'answer' | 'surplus';
 
+export interface GateDeps {
+  readonly random: (bytes: number) => Uint8Array;
+  /** Whether a source is an address of a peer: its parts have room that strangers cannot take. */
+  readonly isPeerAddress: (source: Endpoint, now: number) => boolean;
+  /** Told of every change of what `keys` gives. */
+  readonly onKeys?: (keys: MessageValues<'guardSet'>) => void;
+}
+
 export class HandshakeGate {
   readonly #mac1Key: Uint8Array;
   readonly #cookieKey: Uint8Array;
   readonly #jar: CookieJar;
   readonly #load = new HandshakeLoad();
   readonly #sources = new SourceLimiter();
+  readonly #joiner = new PartJoiner();
+  readonly #isPeerAddress: GateDeps['isPeerAddress'];
 
-  /** `onKeys` is told of every change of what `keys` gives. */
-  constructor(
-    ownStatic: Uint8Array,
-    random: (bytes: number) => Uint8Array,
-    onKeys: (keys: MessageValues<'guardSet'>) => void = () => undefined,
-  ) {
+  constructor(ownStatic: Uint8Array, deps: GateDeps) {
     this.#mac1Key = mac1Key(ownStatic);
     this.#cookieKey = cookieKey(ownStatic);
-    this.#jar = new CookieJar(ownStatic, random, (secrets) => onKeys(this.#keysOf(secrets)));
+    this.#jar = new CookieJar(ownStatic, deps.random, (secrets) =>
+      deps.onKeys?.(this.#keysOf(secrets)),
+    );
+    this.#isPeerAddress = deps.isPeerAddress;
+  }
+
+  /** What waits for further parts. */
+  get waiting(): PartJoiner['held'] {
+    return this.#joiner.held;
   }
 
   /** What the data path judges handshake datagrams with. */
@@ -72,14 +88,27 @@ export class HandshakeGate {
       if (expectation === 'nothing') return { verdict: 'refused', reason: 'session_unmatched' };
       if (expectation === 'answer') return { verdict: 'admitted', message };
     }
-    if (!this.#load.countMessage(now)) return { verdict: 'admitted', message };
-    const cookies = this.#jar.cookiesOf(source, now);
-    if (!cookies.some((cookie) => hasValidMac2(bytes, cookie))) {
-      const reply = this.#jar.reply(source, message.senderId, mac1Of(bytes), now);
-      return { verdict: 'challenged', reason: 'cookie_required', reply };
+    const share = message.kind === 'initiationPart' ? 1 / message.count : 1;
+    if (this.#load.countMessage(now, share)) {
+      const cookies = this.#jar.cookiesOf(source, now);
+      if (!cookies.some((cookie) => hasValidMac2(bytes, cookie))) {
+        const reply = this.#jar.reply(source, message.senderId, mac1Of(bytes), now);
+        return { verdict: 'challenged', reason: 'cookie_required', reply };
+      }
+      if (!this.#sources.allows(source, now, share))
+        return { verdict: 'refused', reason: 'source_limited' };
     }
-    if (!this.#sources.allows(source, now)) return { verdict: 'refused', reason: 'source_limited' };
-    return { verdict: 'admitted', message };
+    return message.kind === 'initiationPart'
+      ? this.#join(source, message, now)
+      : { verdict: 'admitted', message };
+  }
+
+  #join(source: Endpoint, part: InitiationPart, now: number): Admission {
+    const isPeer = this.#isPeerAddress(source, now);
+    const joined = this.#joiner.take({ source, isPeer }, part, now);
+    if (joined.kind === 'refused') return { verdict: 'refused', reason: joined.reason };
+    if (joined.kind === 'waiting') return { verdict: 'waiting' };
+    return { verdict: 'admitted', message: joined.message };
   }
   #keysOf({ current, previous }: CookieSecrets): MessageValues<'guardSet'> {
     return {

@@ -1,15 +1,30 @@
 /** Limits of handshake processing. */
 
 /**
- * Longest handshake message that is looked at: fits the smallest IPv6 MTU. Room for payloads that
- * are yet to come.
+ * Longest handshake datagram: the smallest IPv6 MTU of 1,280 less its header and that of UDP. What
+ * is longer is split by the sender, so that IP never has to.
  */
 export const HANDSHAKE_BYTES_MAX = 1_232;
+/** Parts of one initiation: a hybrid one takes 2; room for keys of twice the length. */
+export const HANDSHAKE_PARTS_MAX = 4;
+/** Longest initiation that is joined of parts; a hybrid one has 1,328 without its macs. */
+export const JOINED_BYTES_MAX = 4_096;
+/** Parts wait so long for the others: they leave together, and the sender repeats after 1 s. */
+export const PARTS_WAIT_MS = 2_000;
+/**
+ * Initiations of which parts wait, from addresses of peers and from others: a peer can lose none of
+ * its room to strangers. Some more than the handshakes that may come at once before cookies are
+ * asked for.
+ */
+export const JOINING_OF_PEERS_MAX = 256;
+export const JOINING_OF_STRANGERS_MAX = 256;
+/** Bytes of waiting parts in each of the two: all entries may hold a hybrid initiation. */
+export const JOINING_BYTES_MAX = 393_216;
 /** A cookie is good for this long (docs/protocol.md 2.3). */
 export const COOKIE_LIFETIME_MS = 120_000;
 /**
  * Handshake messages a second beyond which a host is under load: at 0.8 ms for one that is
- * answered, a sixth of a core.
+ * answered, a sixth of a core. A part counts as its share of a message.
  */
 export const LOAD_MESSAGES_PER_SECOND = 200;
 /**
@@ -33,3 +48,13 @@ export const SOURCE_BURST = 20;
  * table.
  */
 export const SOURCES_MAX = 4_096;
+/**
+ * Introductions of strangers that are looked at, from one source address and from all: each costs a
+ * Diffie-Hellman and some signature checks, 1 ms.
+ */
+export const INTRODUCTIONS_OF_SOURCE_PER_SECOND = 1;
+export const INTRODUCTIONS_OF_SOURCE_BURST = 2;
+export const INTRODUCTIONS_PER_SECOND = 10;
+export const INTRODUCTIONS_BURST = 10;
+/** Source addresses whose introductions are counted. */
+export const INTRODUCTION_SOURCES_MAX = 256;

@@ -13,13 +13,13 @@ export class HandshakeLoad {
   #bucket: TokenBucket = { tokens: LOAD_BURST, at: Number.NEGATIVE_INFINITY };
 
   /**
-   * Should be called once for each message with a valid mac1. Returns whether the host is under
-   * load.
+   * Should be called once for each message with a valid mac1; `share` is what of a message it is.
+   * Returns whether the host is under load.
    */
-  countMessage(now: number): boolean {
+  countMessage(now: number, share = 1): boolean {
     const { tokens } = refilled(this.#bucket, RATE, now);
-    const isUnderLoad = tokens < 1;
-    this.#bucket = { tokens: isUnderLoad ? tokens : tokens - 1, at: now };
+    const isUnderLoad = tokens < share;
+    this.#bucket = { tokens: isUnderLoad ? tokens : tokens - share, at: now };
     return isUnderLoad;
   }
 }

@@ -4,7 +4,7 @@
  */
 export const REFUSAL_REASONS = [
   ['kind_unknown', 'first byte is no handshake kind'],
-  ['header_invalid', 'too short, too long, or reserved bytes are set'],
+  ['header_invalid', 'too short, too long, or reserved or part bytes are wrong'],
   ['version_unsupported', 'another protocol version'],
   ['mac1_invalid', 'sender does not know the static key of this host'],
   ['cookie_required', 'under load; answered by a cookie reply'],
@@ -20,9 +20,16 @@ export const REFUSAL_REASONS = [
   ['session_unmatched', 'answers no handshake that is under way'],
   ['cookie_invalid', 'cookie reply does not open'],
   ['control_session_unknown', 'control message of a session that is not held'],
-  ['control_invalid', 'control message of a known type and wrong length'],
+  ['control_invalid', 'control message of a known type and wrong layout'],
   ['pong_unmatched', 'pong of no ping under way'],
   ['actions_full', 'the shell does not drain; a message to send was dropped'],
+  ['post_quantum_required', 'without a post-quantum secret, which a shared network requires'],
+  ['part_repeated', 'a part of an initiation that is held already'],
+  ['part_invalid', 'a part that disagrees with those held, or makes too long a message'],
+  ['instance_doubled', 'another holder of the same key is in use and answers'],
+  ['credential_ended', 'the credentials of the peer have ended'],
+  ['fragment_invalid', 'a fragment that disagrees with those held, or makes too long a message'],
+  ['introduction_limited', 'a stranger introduces itself, and too many have done so lately'],
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number][0];

@@ -14,17 +14,25 @@ const RATE: TokenRate = { perSecond: SOURCE_MESSAGES_PER_SECOND, burst: SOURCE_B
 
 export class SourceLimiter {
   readonly #buckets = new Map<string, TokenBucket>();
+  readonly #rate: TokenRate;
+  readonly #sourcesMax: number;
+
+  constructor(rate: TokenRate = RATE, sourcesMax: number = SOURCES_MAX) {
+    this.#rate = rate;
+    this.#sourcesMax = sourcesMax;
+  }
 
   /**
-   * Takes a token of the source; false when it has none, or when the table is full of busy sources.
+   * Takes a token of the source, or a share of one; false when it has none, or when the table is
+   * full of busy sources.
    */
-  allows(source: Endpoint, now: number): boolean {
+  allows(source: Endpoint, now: number, share = 1): boolean {
     const key = sourceKey(source);
     const held = this.#buckets.get(key);
     if (held === undefined && !this.#hasRoom(now)) return false;
-    const bucket = refilled(held ?? { tokens: SOURCE_BURST, at: now }, RATE, now);
-    const isAllowed = bucket.tokens >= 1;
-    this.#buckets.set(key, isAllowed ? { tokens: bucket.tokens - 1, at: now } : bucket);
+    const bucket = refilled(held ?? { tokens: this.#rate.burst, at: now }, this.#rate, now);
+    const isAllowed = bucket.tokens >= share;
+    this.#buckets.set(key, isAllowed ? { tokens: bucket.tokens - share, at: now } : bucket);
     return isAllowed;
   }
 
@@ -33,11 +41,11 @@ export class SourceLimiter {
   }
 
   #hasRoom(now: number): boolean {
-    if (this.#buckets.size < SOURCES_MAX) return true;
+    if (this.#buckets.size < this.#sourcesMax) return true;
     for (const [key, bucket] of this.#buckets) {
-      if (isFull(bucket, RATE, now)) this.#buckets.delete(key);
+      if (isFull(bucket, this.#rate, now)) this.#buckets.delete(key);
     }
-    return this.#buckets.size < SOURCES_MAX;
+    return this.#buckets.size < this.#sourcesMax;
   }
 }
 

@@ -43,6 +43,13 @@ export const PRECEDENCE_MS = 5_000;
  * endpoints are tried.
  */
 export const PROBE_TIMEOUT_MS = 1_000;
+/**
+ * Changes of a peer's own word of its endpoints that are followed at once; later ones count at the
+ * next try. A peer can sign such changes for ever, and each sends two datagrams to every endpoint
+ * that it names, whoever is there.
+ */
+export const SEARCH_BURST = 5;
+export const SEARCHES_PER_SECOND = 0.2;
 /** Pings under way to one peer. */
 export const PINGS_PER_PEER_MAX = 64;
 export const PING_TIMEOUT_MS = 5_000;
@@ -50,8 +57,36 @@ export const PING_TIMEOUT_MS = 5_000;
 export const RESTART_SPREAD_PEERS = 100;
 /** ... over this time. */
 export const RESTART_SPREAD_MS = 100;
-/** Longest control message that is looked at; all known ones are shorter. */
-export const CONTROL_BYTES_MAX = 64;
+/**
+ * Longest control body: with header, body header and tag (36 bytes) its datagram has 1,232 bytes,
+ * which pass everywhere over IPv6. What is longer goes in fragments.
+ */
+export const CONTROL_BYTES_MAX = 1_196;
+/** Of a message in each fragment: a control body without its 7 bytes of header. */
+export const FRAGMENT_BYTES_MAX = CONTROL_BYTES_MAX - 7;
+/** Fragments of one message: a statement of 8,192 characters and 32 signatures takes 13. */
+export const FRAGMENTS_MAX = 24;
+/** Longest message that the mesh carries. */
+export const MESSAGE_BYTES_MAX = FRAGMENTS_MAX * FRAGMENT_BYTES_MAX;
+/** Fragments wait so long for the others: they leave together and are not repeated. */
+export const FRAGMENTS_WAIT_MS = 2_000;
+/** Messages of all peers of which fragments wait; two of one peer, so that these may overlap. */
+export const FRAGMENTED_MESSAGES_MAX = 128;
+/** Bytes of all fragments that wait. */
+export const FRAGMENTED_BYTES_MAX = 1_048_576;
+/**
+ * An initiation of another instance than the one in use waits this long for what the latter
+ * answers, or longer when the peer is known to be far, up to HOLD_MS_MAX.
+ */
+export const HOLD_MS = 300;
+/** So that a host that was started anew is followed within a second. */
+export const HOLD_MS_MAX = 800;
+/** While it waits the one in use is pinged this often: one lost datagram decides nothing. */
+export const HOLD_PING_MS = 100;
+/** The newcomer of two holders is refused this long; as long as a session lives without a rekey. */
+export const QUARANTINE_MS = 600_000;
+/** Addresses of peers are collected anew this often at most, for the share of parts.ts. */
+export const PEER_ADDRESSES_MS = 1_000;
 /** Actions that wait for the shell: a handshake try to every candidate of every peer. */
 export const ACTIONS_MAX = 65_536;
 /**

@@ -1,6 +1,8 @@
 /** Up, down and where: what an authenticated sign of life, or the lack of one, means for a peer. */
 import { sameEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
+import { refilled } from '../handshake/token-bucket.ts';
+import { SEARCH_BURST, SEARCHES_PER_SECOND } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 import type { PeerRecord } from './peer-record.ts';
 import type { PeerDownReason } from './types.ts';
@@ -16,10 +18,11 @@ export function markHeard(record: PeerRecord, outbox: Outbox, now: number): void
   outbox.tell({ type: 'peerUp', peer: record.peer, endpoint: record.endpoint });
 }
 
-/** up -> down. */
+/** up -> down. Who is silent gives way to a second holder of its key. */
 export function markDown(record: PeerRecord, reason: PeerDownReason, outbox: Outbox): void {
   if (!record.isUp) return;
   record.isUp = false;
+  if (reason === 'silent' || reason === 'expired') record.quarantine = undefined;
   outbox.tell({ type: 'peerDown', peer: record.peer, reason });
 }
 
@@ -30,4 +33,13 @@ export function moveEndpoint(record: PeerRecord, to: Endpoint, outbox: Outbox): 
   record.endpoint = to;
   outbox.push({ kind: 'setEndpoint', peer: record.peer, endpoint: to });
   outbox.tell({ type: 'endpointMoved', peer: record.peer, from, to });
+}
+
+const SEARCH_RATE = { perSecond: SEARCHES_PER_SECOND, burst: SEARCH_BURST };
+
+/** Takes one of the searches that a peer's own word may bring about. */
+export function maySearch(record: PeerRecord, now: number): boolean {
+  const { tokens, at } = refilled(record.searches, SEARCH_RATE, now);
+  record.searches = { tokens: tokens < 1 ? tokens : tokens - 1, at };
+  return tokens >= 1;
 }

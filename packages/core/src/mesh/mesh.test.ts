@@ -8,9 +8,14 @@ import {
   ACTIONS_MAX,
   ANSWER_INTERVAL_MS,
   CONFIRM_TIMEOUT_MS,
+  CONTROL_BYTES_MAX,
+  FRAGMENTS_MAX,
   HANDSHAKE_JITTER,
   HANDSHAKE_STARTS_PER_TIMEOUT_MAX,
+  HOLD_MS,
+  HOLD_MS_MAX,
   KEEPALIVE_MS,
+  MESSAGE_BYTES_MAX,
   PEER_SILENT_MS,
   PEERS_MAX,
   PING_TIMEOUT_MS,
@@ -19,6 +24,7 @@ import {
   REKEY_AFTER_INITIATOR_MS,
   REKEY_AFTER_RESPONDER_MS,
   REKEY_JITTER_MS,
+  SEARCH_BURST,
   SESSION_LIFETIME_MS,
   SESSION_OVERLAP_MS,
   SESSIONS_PER_PEER_MAX,
@@ -28,7 +34,12 @@ import type { MeshAction, MeshEvent, PeerConfig, PeerState } from './types.ts';
 import { ACTIVITY, SESSION_ACTIVATION } from '../datapath-control/messages.ts';
 import { makeEndpoint, parseEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { COOKIE_LIFETIME_MS, LOAD_BURST, RESPONSES_UNPROVED_MAX } from '../handshake/limits.ts';
+import {
+  COOKIE_LIFETIME_MS,
+  INTRODUCTIONS_BURST,
+  LOAD_BURST,
+  RESPONSES_UNPROVED_MAX,
+} from '../handshake/limits.ts';
 import { appendMacs, mac1Key } from '../handshake/macs.ts';
 import type { RefusalReason } from '../handshake/refusals.ts';
 import { keyPairOf } from '../noise/x25519.ts';
@@ -36,6 +47,7 @@ import { keyPairOf } from '../noise/x25519.ts';
 /** The node with the smaller id has precedence. */
 const SMALL = 1;
 const LARGE = 2;
+const ANSWERER = { instance: new Uint8Array(8).fill(5), startCount: 1 };
 const NOWHERE = parseEndpoint('203.0.113.9:9');
 
 describe('a handshake', () => {
@@ -191,10 +203,44 @@ describe('both initiate at once', () => {
   });
 });
 
+describe('an introduction', () => {
+  it('reaches a host that does not know its sender, which answers once it does', () => {
+    const { a, b } = pair();
+    b.mesh.setPeers([], 0);
+    const told = introducing(a, b).flatMap((bytes) => b.receive(a.at, bytes, 0));
+    expect(told).toEqual([
+      { kind: 'event', event: { type: 'introduced', bytes: INTRODUCTION, from: a.at } },
+    ]);
+    b.mesh.setPeers([{ ...configOf(a, 1), endpoints: [] }], 0);
+    const again = a.due(2_000).filter((action) => action.kind === 'sendDatagram');
+    const [answer] = again
+      .flatMap(({ bytes }) => b.receive(a.at, bytes, 2_000))
+      .filter((action) => action.kind === 'sendDatagram');
+    if (answer === undefined) throw new Error('no answer');
+    a.receive(b.at, answer.bytes, 2_010);
+    expect(a.mesh.status(2_010)).toMatchObject([{ state: 'up' }]);
+  });
+
+  it('is heard so often of one address, and so often of all', () => {
+    const { a, b } = pair();
+    b.mesh.setPeers([], 0);
+    const datagrams = introducing(a, b);
+    const heardFrom = (host: number, now: number): number => {
+      const from = parseEndpoint(`192.0.2.${host}:8002`);
+      const actions = datagrams.flatMap((bytes) => b.receive(from, bytes, now));
+      return actions.filter((action) => action.kind === 'event').length;
+    };
+    expect([1, 2, 3, 4].map(() => heardFrom(1, 0))).toEqual([1, 1, 0, 0]);
+    const strangers = Array.from({ length: 20 }, (_, at) => heardFrom(10 + at, 0));
+    expect(strangers.reduce((sum, count) => sum + count, 0)).toBe(INTRODUCTIONS_BURST - 2);
+    expect(heardFrom(1, 1_000), 'later again').toBe(1);
+  });
+});
+
 describe('refusals', () => {
   const cases: Record<RefusalReason, (given: Pair) => void> = {
     kind_unknown: ({ b }) => b.receive(NOWHERE, Uint8Array.of(1), 0),
-    header_invalid: ({ b }) => b.receive(NOWHERE, Uint8Array.of(0xe1, 1, 0, 0), 0),
+    header_invalid: ({ b }) => b.receive(NOWHERE, Uint8Array.of(0xe1, 2, 0, 0), 0),
     version_unsupported: ({ a, b }) => b.receive(a.at, patched(initiationOf(a), 1, 9), 0),
     mac1_invalid: ({ a, b }) => b.receive(a.at, patched(initiationOf(a), 50, 1), 0),
     cookie_required: ({ a, b }) => {
@@ -219,6 +265,12 @@ describe('refusals', () => {
     peer_unknown: ({ a, b }) => {
       b.mesh.setPeers([], 0);
       b.receive(a.at, initiationOf(a), 0);
+    },
+    introduction_limited: ({ a, b }) => {
+      b.mesh.setPeers([], 0);
+      const datagrams = introducing(a, b);
+      for (let count = 0; count < 4; count++)
+        for (const bytes of datagrams) b.receive(a.at, bytes, 0);
     },
     node_id_mismatch: ({ a, b }) => {
       b.mesh.setPeers([{ ...configOf(a, 1), nodeId: new Uint8Array(16).fill(77) }], 0);
@@ -251,7 +303,7 @@ describe('refusals', () => {
     cookie_invalid: ({ a }) => {
       const reply = Uint8Array.of(
         0xe3,
-        1,
+        2,
         0,
         0,
         ...initiationOf(a).subarray(4, 8),
@@ -266,7 +318,37 @@ describe('refusals', () => {
     },
     pong_unmatched: ({ a, b }) => {
       const { localId } = connect(a, b, 0);
-      a.control(localId, b.at, [...encodePong(99n, a.at)], 0);
+      a.control(localId, b.at, [...encodePong(99n, a.at, ANSWERER)], 0);
+    },
+    post_quantum_required: ({ a, b }) => {
+      b.mesh.setPeers([{ ...configOf(a, 1), postQuantum: 'required' }], 0);
+      expect(b.receive(a.at, initiationOf(a), 0)).toEqual([]);
+    },
+    part_repeated: (given) => {
+      const { a, b } = hybrid(given);
+      const [first] = datagramsOf(a.due(0));
+      b.receive(a.at, first, 0);
+      expect(b.receive(a.at, first, 0)).toEqual([]);
+    },
+    part_invalid: (given) => {
+      const { a, b } = hybrid(given);
+      const [first, second] = datagramsOf(a.due(0));
+      b.receive(a.at, first, 0);
+      const body = patched(second.slice(0, -32), 3, 1);
+      b.receive(a.at, appendMacs(body, mac1Key(b.publicKey), undefined), 0);
+    },
+    instance_doubled: ({ a, b }) => {
+      double(a, b);
+    },
+    credential_ended: ({ a, b }) => {
+      const bytes = initiationOf(a);
+      b.mesh.setPeers([{ ...configOf(a, 1), validUntil: 10 }], 0);
+      expect(b.receive(a.at, bytes, 10)).toEqual([]);
+    },
+    fragment_invalid: ({ a, b }) => {
+      const { localId } = connect(a, b, 0);
+      a.control(localId, b.at, [3, 0, 0, 0, 1, 0, 2, 99], 0);
+      a.control(localId, b.at, [3, 0, 0, 0, 1, 0, 2, 99], 0);
     },
     actions_full: ({ a, b }) => {
       const ping = [...encodePing(1n)];
@@ -292,7 +374,7 @@ describe('refusals', () => {
     const before = a.mesh.status(100);
     for (const bytes of [
       Uint8Array.of(9),
-      Uint8Array.of(0xe2, 1, 0, 0),
+      Uint8Array.of(0xe2, 2, 0, 0),
       new Uint8Array(200).fill(0xe1),
     ])
       a.receive(NOWHERE, bytes, 100);
@@ -503,7 +585,13 @@ describe('a peer', () => {
     const id = a.mesh.ping(1, 100);
     const ping = only(a.mesh.drainActions(), 'sendControl');
     const pong = only(b.control(remoteId, NOWHERE, [...ping.bytes], 105), 'sendControl');
-    expect(parseControl(pong.bytes)).toEqual({ type: 'pong', id, seenAs: NOWHERE });
+    expect(parseControl(pong.bytes)).toEqual({
+      type: 'pong',
+      id,
+      seenAs: NOWHERE,
+      instance: b.mesh.instance,
+      startCount: 1,
+    });
     const done = a.control(localId, b.at, [...pong.bytes], 110);
     expect(events(done)).toEqual([
       { type: 'pong', peer: 1, pingId: id, rttMs: 10, endpoint: b.at, seenAs: NOWHERE },
@@ -628,19 +716,356 @@ describe('changes around the mesh', () => {
   });
 });
 
+describe('a hybrid handshake', () => {
+  it('is what a peer gets when nothing else is said, in parts that pass everywhere', () => {
+    const { a, b } = pair();
+    const { postQuantum: _, ...config } = configOf(b, 1);
+    a.mesh.setPeers([config], 0);
+    const { postQuantum: __, ...back } = configOf(a, 1);
+    b.mesh.setPeers([back], 0);
+    const [first, second] = datagramsOf(a.due(0));
+    expect(b.receive(a.at, second, 5)).toEqual([]);
+    const response = only(b.receive(a.at, first, 5), 'sendDatagram');
+    expect(a.receive(b.at, response.bytes, 10).map(nameOf)).toContain('setSession');
+  });
+
+  it('follows a cookie that was asked of one of its parts', () => {
+    const { a, b } = hybrid(pair());
+    const [first, second] = datagramsOf(a.due(0));
+    const noise = initiationOf(new End(9, NOWHERE).knowing(b));
+    const stray = patched(first.slice(0, -32), 7, 1);
+    b.receive(NOWHERE, appendMacs(stray, mac1Key(b.publicKey), undefined), 0);
+    b.receive(a.at, first, 0);
+    for (let count = 0; count < LOAD_BURST; count++) b.receive(NOWHERE, noise, 0);
+    const reply = only(b.receive(a.at, second, 0), 'sendDatagram');
+    const again = datagramsOf(a.receive(b.at, reply.bytes, 1));
+    const answers = again.flatMap((bytes) => b.receive(a.at, bytes, 2)).map(nameOf);
+    expect(answers).toEqual(['setSession', 'sendDatagram']);
+  });
+
+  it('replaces a session without the secret at once when it comes to be required', () => {
+    const { a, b } = pair();
+    connect(a, b, 0);
+    a.mesh.setPeers([{ ...configOf(b, 1), postQuantum: 'required' }], 5_000);
+    expect(datagramsOf(a.due(5_000)).length).toBe(2);
+    expect(a.state(5_000)).toBe('up');
+  });
+});
+
+describe('a handshake under way', () => {
+  it('is made anew when a post-quantum secret comes to be required', () => {
+    const { a, b } = pair();
+    a.due(0);
+    a.mesh.setPeers([{ ...configOf(b, 1), postQuantum: 'required' }], 10);
+    expect(datagramsOf(a.due(10)).length).toBe(2);
+  });
+
+  it('goes on when further endpoints are heard of at once: the same is sent there', () => {
+    const { a, b } = pair();
+    const first = only(a.due(0), 'sendDatagram');
+    a.mesh.learnEndpoints(1, [NOWHERE], 30);
+    const second = only(a.due(30), 'sendDatagram');
+    expect([second.endpoint, second.bytes]).toEqual([NOWHERE, first.bytes]);
+    const response = only(b.receive(a.at, first.bytes, 40), 'sendDatagram');
+    expect(a.receive(b.at, response.bytes, 50).map(nameOf)).toContain('setSession');
+  });
+});
+
+describe('credentials', () => {
+  it('end sessions and handshakes when they end, and begin again with later ones', () => {
+    const { a, b } = pair();
+    const { localId } = connect(a, b, 0);
+    a.mesh.setPeers([{ ...configOf(b, 1), validUntil: 5_000 }], 1_000);
+    a.mesh.handleActivity(1, ACTIVITY.received, 4_000);
+    expect(deleted(a.due(4_999))).toEqual([]);
+    expect(a.mesh.pollTimeout()).toEqual({ at: 5_000, reason: 'end of credentials' });
+    const actions = a.due(5_000);
+    expect(deleted(actions)).toEqual([localId]);
+    expect(events(actions)).toEqual([{ type: 'peerDown', peer: 1, reason: 'credential_ended' }]);
+    expect(a.mesh.pollTimeout()).toBeUndefined();
+    for (const provoke of [
+      () => a.mesh.handleSessionNeeded(1, 6_000),
+      () => a.mesh.handleUnderlayChanged(6_000),
+      () => a.mesh.learnEndpoints(1, [NOWHERE], 6_000),
+    ]) {
+      provoke();
+      expect(a.due(6_000)).toEqual([]);
+    }
+    a.mesh.setPeers([{ ...configOf(b, 1), validUntil: 90_000 }], 7_000);
+    expect(a.due(7_000).map(({ kind }) => kind)).toContain('sendDatagram');
+  });
+});
+
+describe('two holders of one key', () => {
+  it('the newcomer is refused when the first one answers, and the first one loses nothing', () => {
+    const { a, b } = pair();
+    const { newcomer, sessionId } = double(a, b);
+    expect(b.mesh.status(0)[0]?.session?.localId).toBe(sessionId);
+    const [held] = b.mesh.status(0);
+    expect(held?.quarantined).toEqual(newcomer.mesh.instance);
+    expect(held?.instance).toEqual(a.mesh.instance);
+    expect(held?.endpoint).toEqual(a.at);
+    expect(b.receive(NOWHERE, initiationOf(newcomer, 3_000), 3_000)).toEqual([]);
+    const rekey = initiationOf(a, 4_000);
+    expect(b.receive(a.at, rekey, 4_000).map(nameOf)).toEqual(['setSession', 'sendDatagram']);
+  });
+
+  it('both are told of, once', () => {
+    const { a, b } = pair();
+    const { newcomer, told } = double(a, b);
+    const instances = [a.mesh.instance, newcomer.mesh.instance];
+    expect(told).toEqual([{ type: 'peerDoubled', peer: 1, instances, endpoints: [a.at, NOWHERE] }]);
+    expect(events(b.receive(NOWHERE, initiationOf(newcomer, 3_000), 3_000))).toEqual([]);
+  });
+
+  it('an agent that was started anew over its data path is answered with its pong', () => {
+    const { a, b } = pair();
+    const { localId, remoteId } = connect(a, b, 0);
+    const heir = new End(SMALL, a.at, 3, undefined, 2).knowing(b);
+    const ping = only(b.receive(a.at, initiationOf(heir), 1_000), 'sendControl');
+    const pong = encodePong(pingIdOf(ping.bytes), b.at, {
+      instance: heir.mesh.instance,
+      startCount: 2,
+    });
+    expect(b.control(remoteId, a.at, [...pong], 1_010).map(nameOf)).toContain('setSession');
+    expect(b.mesh.status(0)[0]?.quarantined).toBeUndefined();
+    expect(localId).not.toBe(remoteId);
+  });
+
+  it('a host that was started anew is answered when nobody else does, within 300 ms', () => {
+    const { a, b } = pair();
+    connect(a, b, 0);
+    const heir = new End(SMALL, NOWHERE, 3, undefined, 2).knowing(b);
+    b.receive(NOWHERE, initiationOf(heir), 1_000);
+    const pings = [1_100, 1_200].flatMap((at) => b.due(at)).map(({ kind }) => kind);
+    expect(pings).toEqual(['sendControl', 'sendControl']);
+    expect(b.due(1_299)).toEqual([]);
+    const answer = b.due(1_000 + HOLD_MS);
+    expect(only(answer, 'sendDatagram').endpoint).toEqual(NOWHERE);
+    expect(answer.map(({ kind }) => kind)).toEqual(['setSession', 'sendDatagram']);
+  });
+
+  it('a recorded initiation of a former start makes no second holder', () => {
+    const { a, b } = pair();
+    const recorded = initiationOf(a);
+    const now = new End(SMALL, a.at, 3, undefined, 2).knowing(b);
+    const { localId, remoteId } = connect(now, b, 1_000);
+    const entry = { localId: remoteId, remoteId: localId, peer: 1, active: 1, confirmed: 1 };
+    const heir = new End(LARGE, b.at).knowing(a);
+    heir.mesh.adoptSessions(
+      [{ ...entry, initiator: 0, ageMs: 0, lifetimeMs: SESSION_LIFETIME_MS, endpoint: a.at }],
+      0,
+    );
+    heir.mesh.drainActions();
+    const ping = only(heir.receive(NOWHERE, recorded, 0), 'sendControl');
+    const pong = encodePong(pingIdOf(ping.bytes), b.at, {
+      instance: now.mesh.instance,
+      startCount: 2,
+    });
+    expect(events(heir.control(remoteId, a.at, [...pong], 5)).map(({ type }) => type)).toEqual([
+      'pong',
+    ]);
+    expect(heir.refused('ordinal_replayed')).toBe(1);
+    expect(heir.mesh.status(0)[0]?.quarantined).toBeUndefined();
+  });
+
+  it('the newcomer is taken when the first one has become silent', () => {
+    const { a, b } = pair();
+    const { newcomer } = double(a, b);
+    const later = 2_100 + PEER_SILENT_MS;
+    b.due(later);
+    const answer = b.receive(NOWHERE, initiationOf(newcomer, later), later);
+    expect(answer.map(nameOf)).toEqual(['setSession', 'sendDatagram']);
+  });
+
+  it('a controller may decide for the newcomer', () => {
+    const { a, b } = pair();
+    const { newcomer, sessionId } = double(a, b);
+    b.mesh.setSurvivor(1, newcomer.mesh.instance, 3_000);
+    const actions = b.mesh.drainActions();
+    expect(deleted(actions)).toEqual([sessionId]);
+    expect(events(actions)).toEqual([{ type: 'peerDown', peer: 1, reason: 'instance_replaced' }]);
+    const answer = b.receive(NOWHERE, initiationOf(newcomer, 3_000), 3_000);
+    expect(answer.map(nameOf)).toEqual(['setSession', 'sendDatagram']);
+  });
+
+  it('a controller that decides for the first one, or for nobody that was seen, ends nothing', () => {
+    const { a, b } = pair();
+    const { newcomer } = double(a, b);
+    for (const instance of [a.mesh.instance, new Uint8Array(8).fill(99)])
+      b.mesh.setSurvivor(1, instance, 3_000);
+    expect(b.mesh.drainActions()).toEqual([]);
+    expect(b.mesh.status(0)[0]?.quarantined).toEqual(newcomer.mesh.instance);
+  });
+
+  it('the one that a controller has decided against is refused in its turn', () => {
+    const { a, b } = pair();
+    const { newcomer } = double(a, b);
+    b.mesh.setSurvivor(1, newcomer.mesh.instance, 3_000);
+    b.mesh.drainActions();
+    expect(b.receive(a.at, initiationOf(a, 3_000), 3_000), 'the first to come').toEqual([]);
+    const answer = b.receive(NOWHERE, initiationOf(newcomer, 3_000), 3_000);
+    b.control(only(answer, 'setSession').session.localId, NOWHERE, [], 3_010);
+    expect(b.receive(a.at, initiationOf(a, 8_000), 8_000)).toEqual([]);
+    expect(b.mesh.status(0)[0]?.quarantined).toEqual(a.mesh.instance);
+  });
+
+  it('a response of a second holder is refused, and the true one still counts', () => {
+    const { a, b } = pair();
+    const { localId, remoteId } = connect(a, b, 0);
+    const clone = new End(SMALL, NOWHERE).knowing(b);
+    const initiation = initiationOf(b, 2_000);
+    const theirs = only(clone.receive(b.at, initiation, 2_000), 'sendDatagram');
+    const ping = only(b.receive(NOWHERE, theirs.bytes, 2_001), 'sendControl');
+    const pong = encodePong(pingIdOf(ping.bytes), b.at, {
+      instance: a.mesh.instance,
+      startCount: 1,
+    });
+    const told = events(b.control(remoteId, a.at, [...pong], 2_002)).map(({ type }) => type);
+    expect(told).toContain('peerDoubled');
+    const own = only(a.receive(b.at, initiation, 2_003), 'sendDatagram');
+    expect(b.receive(a.at, own.bytes, 2_004).map(nameOf)).toContain('setSession');
+    expect(localId).not.toBe(remoteId);
+  });
+});
+
+describe('endpoints that a peer has said itself', () => {
+  it('are tried at once when it is looked for, without waiting for the next retry', () => {
+    const { a } = pair();
+    a.due(0);
+    a.mesh.learnEndpoints(1, [NOWHERE], 10);
+    const targets = a.due(10).flatMap((action) => ('endpoint' in action ? [action.endpoint] : []));
+    expect(targets[0]).toEqual(NOWHERE);
+    a.mesh.learnEndpoints(1, [NOWHERE], 20);
+    expect(a.due(20), 'nothing has changed').toEqual([]);
+  });
+
+  it('are tried at once while a ping is out because the own address has changed', () => {
+    const { a, b } = pair();
+    connect(a, b, 0);
+    a.mesh.handleUnderlayChanged(1_000);
+    a.mesh.drainActions();
+    a.mesh.learnEndpoints(1, [NOWHERE], 1_100);
+    const targets = a
+      .due(1_100)
+      .flatMap((action) => ('endpoint' in action ? [action.endpoint] : []));
+    expect(targets).toEqual([b.at, NOWHERE]);
+  });
+
+  it('make a peer that is up and elsewhere be asked, and disturb nothing when it answers', () => {
+    const { a, b } = pair();
+    const { localId } = connect(a, b, 0);
+    a.mesh.learnEndpoints(1, [NOWHERE, b.at], 1_000);
+    expect(a.mesh.drainActions()).toEqual([]);
+    a.mesh.learnEndpoints(1, [NOWHERE], 2_000);
+    expect(a.mesh.drainActions().map(({ kind }) => kind)).toEqual(['sendControl']);
+    a.control(localId, b.at, [], 2_100);
+    expect(a.due(2_000 + PROBE_TIMEOUT_MS)).toEqual([]);
+  });
+});
+
+it('a late answer of a holder that was given up does not speak for the one that took over', () => {
+  const { a, b } = pair();
+  const { remoteId, localId } = connect(a, b, 0);
+  const newcomer = new End(SMALL, NOWHERE, 3, undefined, 2).knowing(b);
+  const ping = only(b.receive(NOWHERE, initiationOf(newcomer), 2_000), 'sendControl');
+  const session = only(b.due(2_000 + HOLD_MS_MAX), 'setSession').session;
+  b.control(session.localId, NOWHERE, [], 2_900);
+  expect(b.mesh.status(0)[0]?.instance).toEqual(newcomer.mesh.instance);
+  const pong = only(a.control(localId, b.at, [...ping.bytes], 2_905), 'sendControl');
+  b.control(remoteId, a.at, [...pong.bytes], 2_910);
+  expect(b.mesh.status(0)[0]?.instance).toEqual(newcomer.mesh.instance);
+});
+
+describe('a peer that moves on paper all the time', () => {
+  const placeOf = (at: number) => [makeEndpoint(Uint8Array.of(203, 0, 113, 7), 1_000 + at)];
+
+  it('has others send no more than a few tries to where it points, and one in a while', () => {
+    const { a } = pair();
+    a.due(0);
+    const sentIn = (fromMs: number, count: number) => {
+      let sent = 0;
+      for (let at = 0; at < count; at++) {
+        a.mesh.learnEndpoints(1, placeOf(fromMs + at), fromMs + at);
+        const targets = a.due(fromMs + at).flatMap((x) => ('endpoint' in x ? [x.endpoint] : []));
+        sent += targets.filter((to) => to?.[15] === 7).length;
+      }
+      return sent;
+    };
+    expect(sentIn(1, 400)).toBe(SEARCH_BURST);
+  });
+
+  it('is tried where it said last when the next try is due', () => {
+    const { a } = pair();
+    a.due(0);
+    for (let at = 1; at <= 100; at++) a.mesh.learnEndpoints(1, placeOf(at), at);
+    a.due(100);
+    const [target] = a.due(60_000).flatMap((x) => ('endpoint' in x ? [x.endpoint] : []));
+    expect(target).toEqual(placeOf(100)[0]);
+  });
+});
+
+describe('messages for other rooms', () => {
+  const message = (bytes: number) => new Uint8Array(bytes).fill(200);
+
+  it.each([
+    ['one datagram', CONTROL_BYTES_MAX, 1],
+    ['fragments', CONTROL_BYTES_MAX + 1, 2],
+    ['the most fragments', MESSAGE_BYTES_MAX, FRAGMENTS_MAX],
+  ])('go in %s and arrive whole', (_name, bytes, count) => {
+    const { a, b } = pair();
+    const { remoteId } = connect(a, b, 0);
+    expect(a.mesh.sendMessage(1, message(bytes), 0)).toBe(true);
+    const sent = a.mesh
+      .drainActions()
+      .flatMap((action) => (action.kind === 'sendControl' ? [action] : []));
+    expect(sent.length).toBe(count);
+    const told = sent
+      .toReversed()
+      .flatMap((action) => events(b.control(remoteId, a.at, [...action.bytes], 0)));
+    expect(told).toEqual([{ type: 'message', peer: 1, bytes: message(bytes) }]);
+  });
+
+  it('are refused without a session, and above their limit', () => {
+    const { a, b } = pair();
+    expect(a.mesh.sendMessage(1, message(1), 0)).toBe(false);
+    connect(a, b, 0);
+    expect(() => a.mesh.sendMessage(1, message(MESSAGE_BYTES_MAX + 1), 0)).toThrow(RangeError);
+  });
+
+  it('carry nothing of the mesh itself', () => {
+    const { a, b } = pair();
+    const { localId } = connect(a, b, 0);
+    a.control(localId, b.at, [3, 0, 0, 0, 1, 0, 2, 1], 0);
+    expect(events(a.control(localId, b.at, [3, 0, 0, 0, 1, 1, 2, 1], 0))).toEqual([]);
+    expect(a.refused('fragment_invalid')).toBe(1);
+  });
+});
+
 describe('control messages', () => {
   it.each([
     ['a keepalive', [], { type: 'keepalive' }],
     ['a ping', [...encodePing(5n)], { type: 'ping', id: 5n }],
-    ['a type of the future', [200, 1, 2], { type: 'unknown' }],
+    ['a type of the future', [9, 1, 2], { type: 'unknown' }],
+    [
+      'a message for another room',
+      [200, 1, 2],
+      { type: 'message', bytes: Uint8Array.of(200, 1, 2) },
+    ],
     ['a ping that is too short', [1, 0, 0], undefined],
     ['a ping that is too long', [...encodePing(5n), 0], undefined],
     ['a pong without its endpoint', [2, ...encodePing(5n).slice(1)], undefined],
-    ['more than any message has', [200, ...new Uint8Array(64)], undefined],
+    ['more than any message has', [200, ...new Uint8Array(CONTROL_BYTES_MAX)], undefined],
+    ['a fragment of one', [3, 0, 0, 0, 1, 0, 1, 9], undefined],
+    ['a fragment beyond the count', [3, 0, 0, 0, 1, 2, 2, 9], undefined],
+    ['an empty fragment', [3, 0, 0, 0, 1, 0, 2], undefined],
   ])('reads %s', (_name, bytes, expected) => {
     expect(parseControl(Uint8Array.from(bytes))).toEqual(expected);
   });
 });
+
+/** So that no two draw the same random bytes. */
+let ends = 0;
 
 class End {
   readonly at: Endpoint;
@@ -650,15 +1075,15 @@ class End {
   #peer: PeerConfig | undefined;
   #draws: number;
 
-  constructor(id: number, at: Endpoint, lanes = 3, rekeyAfterMs?: number) {
+  constructor(id: number, at: Endpoint, lanes = 3, rekeyAfterMs?: number, startCount = 1) {
     this.at = at;
     this.nodeId = new Uint8Array(16).fill(id);
     const privateKey = new Uint8Array(32).fill(id);
     this.publicKey = keyPairOf(privateKey).publicKey;
-    this.#draws = id * 1_000_000;
+    this.#draws = id * 1_000_000 + ++ends * 10_000;
     const random = (count: number) => this.#random(count);
     const staticKeys = { privateKey, publicKey: this.publicKey };
-    const options = { nodeId: this.nodeId, staticKeys, startCount: 1, lanes, rekeyAfterMs };
+    const options = { nodeId: this.nodeId, staticKeys, startCount, lanes, rekeyAfterMs };
     this.mesh = new Mesh(options, { random });
   }
 
@@ -713,6 +1138,40 @@ class End {
   }
 }
 
+/** Both ends of a pair, so that they require the post-quantum secret. */
+function hybrid({ a, b }: Pair): Pair {
+  a.mesh.setPeers([{ ...configOf(b, 1), postQuantum: 'required' }], 0);
+  b.mesh.setPeers([{ ...configOf(a, 1), postQuantum: 'required' }], 0);
+  return { a, b };
+}
+
+/** What is sent, of which there have to be two. */
+function datagramsOf(actions: readonly MeshAction[]): [Uint8Array, Uint8Array] {
+  const sent = actions.flatMap((action) => (action.kind === 'sendDatagram' ? [action.bytes] : []));
+  const [first, second] = sent;
+  if (first === undefined || second === undefined || sent.length > 2)
+    throw new Error(`${sent.length} datagrams instead of 2`);
+  return [first, second];
+}
+
+/** A copy of `a` initiates to `b` while `a` lives and answers. */
+function double(a: End, b: End) {
+  const { remoteId: sessionId, localId } = connect(a, b, 0);
+  const newcomer = new End(SMALL, NOWHERE, 3, undefined, 2).knowing(b);
+  const ping = only(b.receive(NOWHERE, initiationOf(newcomer), 2_000), 'sendControl');
+  const pong = only(a.control(localId, b.at, [...ping.bytes], 2_005), 'sendControl');
+  const told = events(b.control(sessionId, a.at, [...pong.bytes], 2_010)).filter(
+    ({ type }) => type !== 'pong',
+  );
+  return { newcomer, sessionId, told };
+}
+
+function pingIdOf(bytes: Uint8Array): bigint {
+  const ping = parseControl(bytes);
+  if (ping?.type !== 'ping') throw new Error(`a ping was expected, not ${ping?.type}`);
+  return ping.id;
+}
+
 interface Pair {
   readonly a: End;
   readonly b: End;
@@ -724,8 +1183,18 @@ function pair(): Pair {
   return { a: a.knowing(b), b: b.knowing(a) };
 }
 
+const INTRODUCTION = new Uint8Array(1_600).fill(7);
+
+/** The datagrams by which one end introduces itself to the other. */
+function introducing(a: End, b: End): Uint8Array[] {
+  a.mesh.setPeers([{ ...configOf(b, 1), introduction: INTRODUCTION }], 0);
+  return a.due(0).flatMap((action) => (action.kind === 'sendDatagram' ? [action.bytes] : []));
+}
+
+/** Without a post-quantum secret: every message is one datagram. */
 function configOf(end: End, peer: number): PeerConfig {
-  return { peer, nodeId: end.nodeId, sessionKey: end.publicKey, endpoints: [end.at] };
+  const { nodeId, publicKey: sessionKey } = end;
+  return { peer, nodeId, sessionKey, endpoints: [end.at], postQuantum: 'off' };
 }
 
 function crowdOf(index: number): PeerConfig {

@@ -8,32 +8,40 @@
  * (or handleDatapathRestarted when it is another process than before), setGuard, then drainActions.
  * Nothing is started before handleTimeout.
  *
- * Bounds: per peer 4 sessions, 1 handshake under way, 64 pings; no state for senders that are not
- * peers but the sources table of handshake/source-limiter.ts.
+ * Bounds: per peer 4 sessions, 1 handshake under way, 1 held, 64 pings; for all peers 128 messages
+ * of which fragments wait; for senders that are not peers the tables of handshake/source-limiter.ts
+ * and handshake/parts.ts.
  */
 import { ACTIVITY } from '../datapath-control/messages.ts';
+import { sameEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
+import type { PostQuantum } from '../handshake/exchange.ts';
 import type { RefusalReason } from '../handshake/refusals.ts';
+import { INSTANCE_BYTES } from '../handshake/payload.ts';
 import { encodePing, encodePong, KEEPALIVE, parseControl } from './control-messages.ts';
-import type { ParsedControl } from './control-messages.ts';
+import type { Answerer, ParsedControl, Pong } from './control-messages.ts';
 import { Handshaker } from './handshaker.ts';
 import {
   CONFIRM_RETRY_MS,
   CONFIRM_TIMEOUT_MS,
   HANDSHAKE_RETRY_MS,
   HANDSHAKE_STARTS_PER_TIMEOUT_MAX,
-  PEERS_MAX,
   PINGS_PER_PEER_MAX,
   PROBE_TIMEOUT_MS,
+  QUARANTINE_MS,
   REKEY_JITTER_MS,
   RESTART_SPREAD_MS,
   RESTART_SPREAD_PEERS,
 } from './limits.ts';
-import { markDown, markHeard, moveEndpoint } from './liveness.ts';
+import { markDown, markHeard, maySearch, moveEndpoint } from './liveness.ts';
+import { MessageCarrier } from './message-carrier.ts';
 import { Outbox } from './outbox.ts';
+import { PeerAddresses } from './peer-addresses.ts';
+import { checkPeers, isSameList, isSameParty } from './peer-config.ts';
 import {
-  compareBytes,
+  candidatesOf,
   deadlineOf,
+  hasState,
   isUnconfirmedAnswer,
   keepaliveAt,
   makePeerRecord,
@@ -41,7 +49,9 @@ import {
   silentAt,
 } from './peer-record.ts';
 import type { PeerRecord, Session } from './peer-record.ts';
+import { statusOf } from './peer-status.ts';
 import { SessionBook } from './session-book.ts';
+import { isSame, TwoHolders } from './two-holders.ts';
 import type {
   AdoptedSession,
   MeshAction,
@@ -56,19 +66,43 @@ import type {
 /** `now` is any monotonic clock in milliseconds, the same for all calls. */
 export class Mesh {
   readonly #nodeId: Uint8Array;
+  readonly #self: Answerer;
   readonly #outbox = new Outbox();
   readonly #book: SessionBook;
   readonly #handshaker: Handshaker;
   readonly #records = new Map<number, PeerRecord>();
   readonly #byKey = new Map<string, PeerRecord>();
+  readonly #twoHolders: TwoHolders;
+  readonly #carrier = new MessageCarrier(this.#outbox);
   #pingId = 0n;
 
   constructor(options: MeshOptions, deps: MeshDeps) {
+    const { random } = deps;
+    const instance = options.instance ?? random(INSTANCE_BYTES);
     this.#nodeId = options.nodeId;
-    this.#book = new SessionBook(this.#outbox, options.rekeyAfterMs);
-    const findPeer = (sessionKey: Uint8Array) => this.#byKey.get(sessionKey.join());
-    const [outbox, book] = [this.#outbox, this.#book];
-    this.#handshaker = new Handshaker(options, { random: deps.random, outbox, book, findPeer });
+    this.#self = { instance, startCount: options.startCount };
+    const outbox = this.#outbox;
+    const book = new SessionBook(outbox, options.rekeyAfterMs);
+    const twoHolders = new TwoHolders(outbox, () => ++this.#pingId);
+    const addresses = new PeerAddresses(() => this.#records.values());
+    this.#book = book;
+    this.#twoHolders = twoHolders;
+    this.#handshaker = new Handshaker(
+      { ...options, instance },
+      {
+        random,
+        outbox,
+        book,
+        twoHolders,
+        findPeer: (sessionKey) => this.#byKey.get(sessionKey.join()),
+        isPeerAddress: (source, now) => addresses.has(source, now),
+      },
+    );
+  }
+
+  /** What tells this agent from another that holds the same keys. */
+  get instance(): Uint8Array {
+    return this.#self.instance;
   }
 
   /**
@@ -137,7 +171,7 @@ export class Mesh {
     markHeard(record, this.#outbox, now);
     const message = parseControl(bytes);
     if (message === undefined) this.#outbox.refuse('control_invalid');
-    else this.#handleMessage(record, message, from, now);
+    else this.#handleMessage(held, message, from, now);
   }
 
   /** Should be called when the data path has opened the first datagram of a session. */
@@ -207,6 +241,57 @@ export class Mesh {
   }
 
   /**
+   * Should be called with a peer's own word of where it is (an endpoint record). A peer that is
+   * looked for is tried there at once; one that is up and seems to be elsewhere is asked.
+   */
+  learnEndpoints(peer: number, endpoints: readonly Endpoint[], now: number): void {
+    const record = this.#records.get(peer);
+    if (record === undefined || isSameList(record.heardEndpoints, endpoints)) return;
+    record.heardEndpoints = endpoints;
+    if (endpoints.length === 0 || !maySearch(record, now)) return;
+    // The first try of a rekey goes to the endpoint in use and is no search.
+    if (!record.isUp || record.probeAt !== Infinity || record.tries > 1) {
+      record.probeAt = Infinity;
+      record.tries = record.isUp ? 1 : 0;
+      const answeredAt = record.sessions.findLast(isUnconfirmedAnswer)?.setAt ?? -Infinity;
+      record.handshakeAt = Math.max(now, answeredAt + HANDSHAKE_RETRY_MS);
+    } else if (!endpoints.some((endpoint) => sameEndpoint(endpoint, record.endpoint))) {
+      this.ping(peer, now);
+      record.probeAt = now + PROBE_TIMEOUT_MS;
+    }
+  }
+
+  /**
+   * Sends a message to a room of the peer's agent, its type (from MESSAGE_TYPE_MIN up) first. False
+   * without a session; nothing tells whether it arrives. RangeError: over MESSAGE_BYTES_MAX.
+   */
+  sendMessage(peer: number, bytes: Uint8Array, now: number): boolean {
+    const record = this.#records.get(peer);
+    if (record?.active === undefined) return false;
+    this.#carrier.send(record, bytes, now);
+    return true;
+  }
+
+  /**
+   * Should be called when a controller has decided which of two holders of a peer's key stays: its
+   * handshakes are taken again, and sessions with the other one end. What is neither of the two
+   * that this host has seen changes nothing, so that a lie cuts nobody off.
+   */
+  setSurvivor(peer: number, instance: Uint8Array, now: number): void {
+    const record = this.#records.get(peer);
+    const quarantined = record?.quarantine?.instance;
+    if (record === undefined || !isSame(quarantined, instance)) return;
+    const former = record.active?.instance;
+    for (const session of record.sessions) this.#book.forget(record, session);
+    this.#handshaker.cancel(record);
+    markDown(record, 'instance_replaced', this.#outbox);
+    if (former !== undefined) record.quarantine = { instance: former, until: now + QUARANTINE_MS };
+    record.held = undefined;
+    record.ordinal = undefined;
+    record.handshakeAt = now;
+  }
+
+  /**
    * Sends a ping. Returns its id, which the pong or pingTimedOut event names; undefined without a
    * session or with 64 under way.
    */
@@ -219,14 +304,12 @@ export class Mesh {
     return id;
   }
 
-  /**
-   * Does what is due. Should be called when pollTimeout says so; it may be due again at once when
-   * many handshakes are.
-   */
+  /** Does what pollTimeout says is due; more may be at once when many handshakes are. */
   handleTimeout(now: number): void {
     let starts = 0;
     for (const record of this.#records.values()) {
       if (deadlineOf(record).at > now) continue;
+      if (record.validUntil <= now && hasState(record)) this.#endCredential(record);
       this.#runSessionTimers(record, now);
       this.#runPeerTimers(record, now);
       if (record.handshakeAt > now || starts >= HANDSHAKE_STARTS_PER_TIMEOUT_MAX) continue;
@@ -263,12 +346,34 @@ export class Mesh {
     const held = this.#records.get(config.peer);
     const record = held ?? makePeerRecord(config, this.#nodeId);
     const isNewCandidates = held === undefined || !isSameList(held.candidates, config.endpoints);
+    const wasEnded = record.validUntil <= now;
     record.candidates = config.endpoints;
+    record.validUntil = config.validUntil ?? Infinity;
+    record.introduction = config.introduction;
+    this.#setPostQuantum(record, config.postQuantum ?? 'required', now);
     this.#records.set(config.peer, record);
     this.#byKey.set(config.sessionKey.join(), record);
-    if (record.isUp || !isNewCandidates || config.endpoints.length === 0) return;
+    const isWanted = isNewCandidates || (wasEnded && record.validUntil > now);
+    if (record.isUp || !isWanted || candidatesOf(record).length === 0) return;
     record.tries = 0;
     record.handshakeAt = now;
+  }
+
+  /** What is sealed without a post-quantum secret is rekeyed at once when that is required. */
+  #setPostQuantum(record: PeerRecord, wanted: PostQuantum, now: number): void {
+    const isRaised = record.postQuantum === 'off' && wanted === 'required';
+    record.postQuantum = wanted;
+    if (isRaised && record.active !== undefined) record.active.rekeyAt = now;
+    if (!isRaised || record.pending === undefined) return;
+    this.#handshaker.cancel(record);
+    record.handshakeAt = now;
+  }
+
+  #endCredential(record: PeerRecord): void {
+    this.#handshaker.cancel(record);
+    for (const session of record.sessions) this.#book.forget(record, session);
+    record.probeAt = Infinity;
+    markDown(record, 'credential_ended', this.#outbox);
   }
 
   #remove(record: PeerRecord, reason: PeerDownReason): void {
@@ -288,28 +393,40 @@ export class Mesh {
     if (isActivated) this.#outbox.sendControl(record, KEEPALIVE, now);
   }
 
-  #handleMessage(record: PeerRecord, message: ParsedControl, from: Endpoint, now: number): void {
+  #handleMessage(
+    { record, session }: { readonly record: PeerRecord; readonly session: Session },
+    message: ParsedControl,
+    from: Endpoint,
+    now: number,
+  ): void {
     switch (message.type) {
       case 'ping':
-        return this.#outbox.sendControl(record, encodePong(message.id, from), now, from);
+        return this.#outbox.sendControl(
+          record,
+          encodePong(message.id, from, this.#self),
+          now,
+          from,
+        );
       case 'pong':
+        // Of two holders each answers on its own session.
+        if (record.pings.has(message.id)) session.instance = message.instance;
         return this.#handlePong(record, message, from, now);
+      case 'fragment':
+        return this.#carrier.takeFragment(record, message, now);
+      case 'message':
+        return this.#carrier.deliver(record, message.bytes);
       case 'keepalive':
       case 'unknown':
         return;
     }
   }
 
-  #handlePong(
-    record: PeerRecord,
-    pong: { id: bigint; seenAs: Endpoint },
-    from: Endpoint,
-    now: number,
-  ): void {
+  #handlePong(record: PeerRecord, pong: Pong, from: Endpoint, now: number): void {
     const sentAt = record.pings.get(pong.id);
     if (sentAt === undefined) return this.#outbox.refuse('pong_unmatched');
     record.pings.delete(pong.id);
     record.rttMs = now - sentAt;
+    this.#twoHolders.takePong(record, pong, now);
     const { id: pingId, seenAs } = pong;
     this.#outbox.tell({
       type: 'pong',
@@ -354,6 +471,7 @@ export class Mesh {
   }
 
   #runPeerTimers(record: PeerRecord, now: number): void {
+    this.#twoHolders.handleTimeout(record, now);
     if (silentAt(record) <= now) {
       markDown(record, 'silent', this.#outbox);
       record.tries = 0;
@@ -371,48 +489,4 @@ export class Mesh {
       this.#outbox.tell({ type: 'pingTimedOut', peer: record.peer, pingId });
     }
   }
-}
-
-function checkPeers(peers: readonly PeerConfig[]): void {
-  if (peers.length > PEERS_MAX) throw new RangeError(`${peers.length} peers are over ${PEERS_MAX}`);
-  const ids = new Set(peers.map(({ peer }) => peer));
-  if (ids.size !== peers.length) throw new RangeError('a peer id is given twice');
-  const keys = new Set(peers.map(({ sessionKey }) => sessionKey.join()));
-  if (keys.size !== peers.length) throw new RangeError('a session key is given twice');
-}
-
-function isSameParty(config: PeerConfig, record: PeerRecord): boolean {
-  return (
-    compareBytes(config.nodeId, record.nodeId) === 0 &&
-    compareBytes(config.sessionKey, record.sessionKey) === 0
-  );
-}
-
-function isSameList(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((endpoint, index) => compareBytes(endpoint, b[index] ?? new Uint8Array(0)) === 0)
-  );
-}
-
-function statusOf(record: PeerRecord, now: number): PeerStatus {
-  const { active, heardAt } = record;
-  const isTrying = record.handshakeAt !== Infinity;
-  return {
-    peer: record.peer,
-    nodeId: record.nodeId,
-    state: record.isUp ? 'up' : isTrying ? 'handshaking' : 'down',
-    endpoint: record.endpoint,
-    candidates: record.candidates,
-    session: active && {
-      localId: active.localId,
-      ageMs: now - active.setAt,
-      isInitiator: active.isInitiator,
-    },
-    sessionCount: record.sessions.length,
-    heardAgoMs: heardAt === undefined ? undefined : now - heardAt,
-    rttMs: record.rttMs,
-    handshakeCount: record.handshakeCount,
-    handshakeTries: record.tries,
-  };
 }

@@ -8,13 +8,15 @@ import type { Endpoint } from '../endpoint.ts';
 import { cookieKey } from '../handshake/cookie-jar.ts';
 import { COOKIE_LIFETIME_MS } from '../handshake/limits.ts';
 import { mac1Key } from '../handshake/macs.ts';
+import type { OwnInitiation, PostQuantum } from '../handshake/exchange.ts';
 import type { Ordinal } from '../handshake/payload.ts';
-import type { InitiatorState } from '../noise/ikpsk2.ts';
+import type { TokenBucket } from '../handshake/token-bucket.ts';
 import {
   ENDPOINT_CANDIDATES_MAX,
   KEEPALIVE_MS,
   PEER_SILENT_MS,
   PING_TIMEOUT_MS,
+  SEARCH_BURST,
 } from './limits.ts';
 import type { MeshTimeout, PeerConfig } from './types.ts';
 
@@ -35,6 +37,8 @@ export interface Session {
   confirmTries: number;
   /** Where the handshake message came from. */
   readonly source: Endpoint | undefined;
+  /** Instance of the peer's agent; undefined for an adopted session until a pong names it. */
+  instance: Uint8Array | undefined;
   /** Body of the response, as long as a cookie may be asked for it. */
   response: Uint8Array | undefined;
 }
@@ -42,14 +46,28 @@ export interface Session {
 /** An own initiation that waits for its response. */
 export interface PendingHandshake {
   readonly localId: number;
-  readonly state: InitiatorState;
-  readonly body: Uint8Array;
+  readonly state: OwnInitiation;
+  /** Of the datagrams that carry it. */
+  readonly bodies: readonly Uint8Array[];
   readonly startedAt: number;
-  readonly targets: readonly Endpoint[];
+  /** Where it was sent. */
+  targets: readonly Endpoint[];
   /** Responses that named it, with a valid mac1. */
   responses: number;
   /** A cookie reply is followed at once, but only one a try. */
   hasFollowedCookie: boolean;
+}
+
+/** A handshake message of a second instance, until it is known whether the first one lives. */
+export interface HeldNewcomer {
+  readonly instance: Uint8Array;
+  /** Undefined for a response, which cannot be a recorded one. */
+  readonly startCount: number | undefined;
+  readonly endpoint: Endpoint;
+  readonly until: number;
+  readonly pings: Set<bigint>;
+  nextPingAt: number;
+  readonly resume: (now: number) => void;
 }
 
 export interface PeerRecord {
@@ -61,6 +79,14 @@ export interface PeerRecord {
   /** When both initiate at once, this host's handshake is the one that counts. */
   readonly isOwnFirst: boolean;
   candidates: readonly Endpoint[];
+  /** From the peer's own record, by gossip. */
+  heardEndpoints: readonly Endpoint[];
+  /** Changes of that record that may be followed at once. */
+  searches: TokenBucket;
+  postQuantum: PostQuantum;
+  /** No session after this. */
+  validUntil: number;
+  introduction: Uint8Array | undefined;
   /** Where the peer was last authenticated at. */
   endpoint: Endpoint | undefined;
   /** In the order in which they were set up. */
@@ -82,6 +108,9 @@ export interface PeerRecord {
   readonly pings: Map<bigint, number>;
   rttMs: number | undefined;
   handshakeCount: number;
+  held: HeldNewcomer | undefined;
+  /** The second of two holders, refused until then. */
+  quarantine: { readonly instance: Uint8Array; readonly until: number } | undefined;
 }
 
 export function makePeerRecord(config: PeerConfig, ownNodeId: Uint8Array): PeerRecord {
@@ -93,6 +122,11 @@ export function makePeerRecord(config: PeerConfig, ownNodeId: Uint8Array): PeerR
     cookieKey: cookieKey(config.sessionKey),
     isOwnFirst: compareBytes(ownNodeId, config.nodeId) < 0,
     candidates: config.endpoints,
+    heardEndpoints: [],
+    searches: { tokens: SEARCH_BURST, at: 0 },
+    postQuantum: config.postQuantum ?? 'required',
+    validUntil: config.validUntil ?? Infinity,
+    introduction: config.introduction,
     endpoint: undefined,
     sessions: [],
     active: undefined,
@@ -109,13 +143,15 @@ export function makePeerRecord(config: PeerConfig, ownNodeId: Uint8Array): PeerR
     pings: new Map(),
     rttMs: undefined,
     handshakeCount: 0,
+    held: undefined,
+    quarantine: undefined,
   };
 }
 
-/** Where to try: the last good endpoint first, then the configured ones. */
+/** Where to try: the last good endpoint first, then what the peer says, then configured ones. */
 export function candidatesOf(record: PeerRecord): Endpoint[] {
-  const all =
-    record.endpoint === undefined ? record.candidates : [record.endpoint, ...record.candidates];
+  const known = record.endpoint === undefined ? [] : [record.endpoint];
+  const all = [...known, ...record.heardEndpoints, ...record.candidates];
   const distinct = all.filter(
     (endpoint, at) => all.findIndex((other) => sameEndpoint(other, endpoint)) === at,
   );
@@ -163,6 +199,11 @@ export function pingTimeoutAt(record: PeerRecord): number {
   return oldest === undefined ? Infinity : oldest + PING_TIMEOUT_MS;
 }
 
+/** Whether there is anything that the end of the credentials has to end. */
+export function hasState(record: PeerRecord): boolean {
+  return record.sessions.length > 0 || record.handshakeAt !== Infinity || record.isUp;
+}
+
 /** The earliest thing that is due for a peer. */
 export function deadlineOf(record: PeerRecord): MeshTimeout {
   let due: MeshTimeout = { at: record.handshakeAt, reason: 'handshake' };
@@ -173,6 +214,9 @@ export function deadlineOf(record: PeerRecord): MeshTimeout {
   consider(record.probeAt, 'probe');
   consider(keepaliveAt(record), 'keepalive');
   consider(pingTimeoutAt(record), 'ping');
+  if (record.held !== undefined)
+    consider(Math.min(record.held.until, record.held.nextPingAt), 'two holders');
+  if (hasState(record)) consider(record.validUntil, 'end of credentials');
   for (const session of record.sessions) {
     consider(session.expiresAt, 'session lifetime');
     consider(session.deleteAt, 'session overlap');

@@ -38,6 +38,7 @@ export interface SessionSetup {
   readonly isInitiator: boolean;
   readonly source: Endpoint;
   readonly keys: SessionKeys;
+  readonly instance: Uint8Array;
   /** Added to the time of the rekey. */
   readonly jitterMs: number;
   readonly response?: Uint8Array;
@@ -165,6 +166,7 @@ export class SessionBook {
       confirmAt: isInitiator && !isConfirmed ? now + CONFIRM_RETRY_MS : Infinity,
       confirmTries: 0,
       source: entry.endpoint,
+      instance: undefined,
       response: undefined,
     };
     this.#holders.set(session.localId, record);
@@ -195,6 +197,7 @@ function makeSession(setup: SessionSetup, rekeyAt: number, now: number): Session
     confirmAt: isInitiator ? now + CONFIRM_RETRY_MS : Infinity,
     confirmTries: 0,
     source,
+    instance: setup.instance,
     response: setup.response,
   };
 }

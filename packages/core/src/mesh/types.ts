@@ -5,6 +5,7 @@
  */
 import type { MessageValues } from '../datapath-control/codec.ts';
 import type { Endpoint } from '../endpoint.ts';
+import type { PostQuantum } from '../handshake/exchange.ts';
 
 /** An X25519 key pair, raw. */
 export interface StaticKeys {
@@ -20,6 +21,11 @@ export interface MeshOptions {
   readonly startCount: number;
   /** Lanes of this host's data path, 1..16 (helloReply.lanes). */
   readonly lanes: number;
+  /**
+   * 8 bytes, drawn at each start of an agent: tells two holders of one key apart. Without it the
+   * mesh draws them.
+   */
+  readonly instance?: Uint8Array | undefined;
   /**
    * When an initiator rekeys instead of REKEY_AFTER_INITIATOR_MS, a responder a quarter later; for
    * tests that need many rekeys.
@@ -41,6 +47,21 @@ export interface PeerConfig {
   readonly sessionKey: Uint8Array;
   /** Candidates, best first; may be empty: then the peer has to initiate. */
   readonly endpoints: readonly Endpoint[];
+  /**
+   * 'off' only when the signed settings of every network that is shared with the peer say so; what
+   * is not given is 'required'.
+   */
+  readonly postQuantum?: PostQuantum | undefined;
+  /**
+   * When the last credential of the peer for a shared network ends, on the clock of the mesh: no
+   * session is made or kept after that.
+   */
+  readonly validUntil?: number | undefined;
+  /**
+   * Goes with initiations as long as there is no session: the peer may not know this host. At most
+   * INTRODUCTION_BYTES_MAX.
+   */
+  readonly introduction?: Uint8Array | undefined;
 }
 
 /** An entry of the data path's session table, as dumped. */
@@ -59,8 +80,12 @@ export type PeerDownReason =
   | 'expired'
   /** The data path lost its sessions. */
   | 'datapath_restarted'
+  /** A controller has decided for another holder of the peer's key. */
+  | 'instance_replaced'
   /** The peer's static key was replaced. */
   | 'key_changed'
+  /** Its credentials have ended. */
+  | 'credential_ended'
   /** The peer is no peer any more. */
   | 'removed';
 
@@ -83,7 +108,21 @@ export type MeshEvent =
       /** This host's own endpoint as the peer saw it. */
       readonly seenAs: Endpoint;
     }
-  | { readonly type: 'pingTimedOut'; readonly peer: number; readonly pingId: bigint };
+  | { readonly type: 'pingTimedOut'; readonly peer: number; readonly pingId: bigint }
+  /** A stranger says who it is; nothing of it is verified, and its handshake was dropped. */
+  | { readonly type: 'introduced'; readonly bytes: Uint8Array; readonly from: Endpoint }
+  /** A message for another room than the mesh, whole, its type byte first. */
+  | { readonly type: 'message'; readonly peer: number; readonly bytes: Uint8Array }
+  /**
+   * Two agents hold the key of one peer and both live. Of instances and endpoints the first is the
+   * one that stays in use, the second the newcomer, which is refused.
+   */
+  | {
+      readonly type: 'peerDoubled';
+      readonly peer: number;
+      readonly instances: readonly [Uint8Array, Uint8Array];
+      readonly endpoints: readonly [Endpoint | undefined, Endpoint];
+    };
 
 /** What the shell has to do, in order. */
 export type MeshAction =
@@ -111,8 +150,12 @@ export interface PeerStatus {
   readonly nodeId: Uint8Array;
   readonly state: PeerState;
   readonly endpoint: Endpoint | undefined;
-  /** Configured endpoints. */
+  /** Endpoints heard of and configured ones, in the order in which they are tried. */
   readonly candidates: readonly Endpoint[];
+  /** Of the agent behind the session in use; undefined: not told yet. */
+  readonly instance: Uint8Array | undefined;
+  /** A second holder of the peer's key, which is refused. */
+  readonly quarantined: Uint8Array | undefined;
   /** Session that the peer is sent with. */
   readonly session:
     | { readonly localId: number; readonly ageMs: number; readonly isInitiator: boolean }

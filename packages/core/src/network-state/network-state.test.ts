@@ -233,6 +233,37 @@ describe('planTables', () => {
     expect(planTables(idOf(1), reversed, NO_PEER_IDS)).toEqual(plan);
   });
 
+  it('asks no post-quantum secret of a peer only where every shared network says so', () => {
+    const planned = (a?: 'required' | 'off', b?: 'required' | 'off') => {
+      const networks = [
+        { ...first, postQuantum: a },
+        { ...second, postQuantum: b },
+      ];
+      const { peers } = planTables(idOf(1), networks, NO_PEER_IDS);
+      return peers.map(({ postQuantum }) => postQuantum);
+    };
+    // host-2 shares both networks, host-3 the first alone.
+    expect(planned('off', 'off')).toEqual(['off', 'off']);
+    expect(planned('off', 'required')).toEqual([undefined, 'off']);
+    expect(planned('off')).toEqual([undefined, 'off']);
+    expect(planned('required', 'off')).toEqual([undefined, undefined]);
+  });
+
+  it('lets a peer be valid as long as one of the shared networks does', () => {
+    const endsAt = (...ends: [number, number][]) =>
+      new Map(ends.map(([index, at]) => [idOf(index), at]));
+    const planned = (a: Map<string, number>, b?: Map<string, number>) => {
+      const networks = [
+        { ...first, endsAt: a },
+        { ...second, endsAt: b },
+      ];
+      const { peers } = planTables(idOf(1), networks, NO_PEER_IDS);
+      return peers.map(({ validUntil }) => validUntil);
+    };
+    expect(planned(endsAt([2, 10], [3, 30]), endsAt([2, 20]))).toEqual([20, 30]);
+    expect(planned(endsAt([2, 10])), 'without an end').toEqual([undefined, undefined]);
+  });
+
   it('leaves out networks in which the node is no member', () => {
     const plan = planTables(idOf(3), [first, second], NO_PEER_IDS);
     expect(plan.ports.map(({ vni }) => vni)).toEqual([7]);
@@ -340,6 +371,7 @@ function member(index: number): Member {
     mac: `02:00:5e:10:00:${two}`,
     addresses: [`10.0.0.${index}`, `fd00::${index.toString(16)}`],
     endpoints: [`192.0.2.${index}:8002`],
+    endpointRecord: null,
   };
 }
 

@@ -5,7 +5,7 @@
  * must not take the others down.
  */
 import { fromBase64url } from '@etherloom/api';
-import type { Member, NetworkState } from '@etherloom/api';
+import type { Member, NetworkSettings, NetworkState } from '@etherloom/api';
 import { EndpointError, parseEndpoint } from '../endpoint.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { ENDPOINT_CANDIDATES_MAX, PEERS_MAX } from '../mesh/limits.ts';
@@ -66,10 +66,18 @@ export interface TablePlan {
   readonly skipped: readonly SkippedMember[];
 }
 
+/** A network to plan, and what its proof says. */
+export interface PlanNetwork extends NetworkState {
+  /** The signed setting; what is not given is 'required'. */
+  readonly postQuantum?: NetworkSettings['postQuantum'] | undefined;
+  /** When the credentials of members end, on the clock of the mesh; who is left out has no end. */
+  readonly endsAt?: ReadonlyMap<string, number> | undefined;
+}
+
 /** Plans for the node `nodeId` (32 hex digits). Networks in which it is no member are left out. */
 export function planTables(
   nodeId: string,
-  networks: readonly NetworkState[],
+  networks: readonly PlanNetwork[],
   held: PeerIds,
 ): TablePlan {
   const skipped: SkippedMember[] = [];
@@ -116,7 +124,7 @@ function skipNetwork(network: NetworkState, nodeId: string, skipped: SkippedMemb
 }
 
 interface MembersOf {
-  readonly network: NetworkState;
+  readonly network: PlanNetwork;
   readonly members: readonly Member[];
 }
 
@@ -136,12 +144,13 @@ function planPeers(others: readonly MembersOf[], context: PeersContext): PeerCon
   const { peerIds, skipped } = context;
   const taken = new Set(context.ownKeys);
   const idOf = (nodeId: string): number => peerIds.ids[nodeId] ?? Infinity;
-  const byNode = new Map<string, { networkId: string; member: Member }[]>();
+  const byNode = new Map<string, SeenMember[]>();
   for (const { network, members } of others) {
     for (const member of members) {
       const seen = byNode.get(member.nodeId);
-      if (seen === undefined) byNode.set(member.nodeId, [{ networkId: network.config.id, member }]);
-      else seen.push({ networkId: network.config.id, member });
+      const entry = { networkId: network.config.id, network, member };
+      if (seen === undefined) byNode.set(member.nodeId, [entry]);
+      else seen.push(entry);
     }
   }
   const peers: PeerConfig[] = [];
@@ -164,12 +173,29 @@ function planPeers(others: readonly MembersOf[], context: PeersContext): PeerCon
       nodeId: bytesOfHex(id),
       sessionKey,
       endpoints: endpointsOf(id, seen, skipped),
+      ...termsOf(id, seen),
     });
   }
   return peers;
 }
 
-type Seen = readonly { readonly networkId: string; readonly member: Member }[];
+interface SeenMember {
+  readonly networkId: string;
+  readonly network: PlanNetwork;
+  readonly member: Member;
+}
+type Seen = readonly SeenMember[];
+
+/** Without post-quantum only where every shared network says so; valid as long as one of them. */
+function termsOf(nodeId: string, seen: Seen): Pick<PeerConfig, 'postQuantum' | 'validUntil'> {
+  const isOff = seen.every(({ network }) => network.postQuantum === 'off');
+  const ends = seen.map(({ network }) => network.endsAt?.get(nodeId) ?? Infinity);
+  const validUntil = Math.max(...ends);
+  return {
+    ...(isOff ? { postQuantum: 'off' as const } : {}),
+    ...(validUntil === Infinity ? {} : { validUntil }),
+  };
+}
 
 function keyOf(
   nodeId: string,

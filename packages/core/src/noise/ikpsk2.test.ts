@@ -49,13 +49,9 @@ describe('published vectors', () => {
       expect(responder.remoteStatic).toEqual(keyPairOf(bytes(vector.init_static)).publicKey);
       expect(readFirstPayload(responder, first.ciphertext)).toEqual(first.payload);
 
-      const answer = writeSecond(
-        responder,
-        keyPairOf(bytes(vector.resp_ephemeral)),
-        second.payload,
-      );
+      const answer = writeSecond(responder, secondOf(vector), second.payload);
       expect(answer.message).toEqual(second.ciphertext);
-      const done = readSecond(initiator.state, second.ciphertext);
+      const done = readSecond(initiator.state, second.ciphertext, outlineOf(vector));
       expect(done.payload).toEqual(second.payload);
       expect(done.keys.handshakeHash).toEqual(bytes(vector.handshake_hash));
       expect(answer.keys.handshakeHash).toEqual(bytes(vector.handshake_hash));
@@ -90,22 +86,38 @@ describe('forgeries', () => {
     const { state, message } = writeFirst(initiatorOf(vector), none);
     const responder = readFirstStatic(responderOf(vector), message);
     readFirstPayload(responder, message);
-    const answer = writeSecond(responder, keyPairOf(bytes(vector.resp_ephemeral)), none);
+    const answer = writeSecond(responder, secondOf(vector), none);
     for (let at = 0; at < answer.message.length; at++) {
-      expect(() => readSecond(state, flipped(answer.message, at)), `byte ${at}`).toThrow();
+      const forged = flipped(answer.message, at);
+      expect(() => readSecond(state, forged, outlineOf(vector)), `byte ${at}`).toThrow();
     }
-    expect(readSecond(state, answer.message).keys.initiatorToResponder.key).toEqual(
-      answer.keys.initiatorToResponder.key,
-    );
+    const { keys } = readSecond(state, answer.message, outlineOf(vector));
+    expect(keys.initiatorToResponder.key).toEqual(answer.keys.initiatorToResponder.key);
+  });
+
+  it('refuses every single flipped byte of what is sent in clear beside the payload', () => {
+    const { state, message } = writeFirst(initiatorOf(vector), none);
+    const responder = readFirstStatic(responderOf(vector), message);
+    readFirstPayload(responder, message);
+    const hashed = Uint8Array.of(7, 8, 9);
+    const answer = writeSecond(responder, { ...secondOf(vector), hashed }, none);
+    const outline = { ...outlineOf(vector), hashedBytes: hashed.length };
+    for (let at = 0; at < answer.message.length; at++) {
+      const forged = flipped(answer.message, at);
+      expect(() => readSecond(state, forged, outline), `byte ${at}`).toThrow();
+    }
+    expect(() => readSecond(state, answer.message, outlineOf(vector))).toThrow(SealError);
+    expect(readSecond(state, answer.message, outline).payload).toEqual(none);
   });
 
   it('refuses another psk, another prologue and another responder', () => {
     const input = initiatorOf(vector);
     const { state, message } = writeFirst(input, none);
-    const otherPsk = readFirstStatic({ ...responderOf(vector), psk: new Uint8Array(32) }, message);
-    readFirstPayload(otherPsk, message);
-    const answer = writeSecond(otherPsk, keyPairOf(bytes(vector.resp_ephemeral)), none);
-    expect(() => readSecond(state, answer.message)).toThrow(SealError);
+    const responder = readFirstStatic(responderOf(vector), message);
+    readFirstPayload(responder, message);
+    const other = { ...secondOf(vector), psk: new Uint8Array(32) };
+    const answer = writeSecond(responder, other, none);
+    expect(() => readSecond(state, answer.message, outlineOf(vector))).toThrow(SealError);
     expect(() => readFirstStatic({ ...responderOf(vector), prologue: none }, message)).toThrow(
       SealError,
     );
@@ -155,7 +167,6 @@ describe('X25519', () => {
 function initiatorOf(vector: Vector) {
   return {
     prologue: bytes(vector.init_prologue),
-    psk: bytes(vector.init_psks[0]),
     local: keyPairOf(bytes(vector.init_static)),
     remoteStatic: bytes(vector.init_remote_static),
     ephemeral: keyPairOf(bytes(vector.init_ephemeral)),
@@ -165,9 +176,17 @@ function initiatorOf(vector: Vector) {
 function responderOf(vector: Vector) {
   return {
     prologue: bytes(vector.resp_prologue),
-    psk: bytes(vector.resp_psks[0]),
     local: keyPairOf(bytes(vector.resp_static)),
   };
+}
+
+function secondOf(vector: Vector) {
+  const ephemeral = keyPairOf(bytes(vector.resp_ephemeral));
+  return { ephemeral, psk: bytes(vector.resp_psks[0]), hashed: none };
+}
+
+function outlineOf(vector: Vector) {
+  return { hashedBytes: 0, pskOf: () => bytes(vector.init_psks[0]) };
 }
 
 function flipped(message: Uint8Array, at: number): Uint8Array {

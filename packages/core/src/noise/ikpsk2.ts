@@ -10,6 +10,10 @@
  * (in a psk handshake `e` is mixed into the key too). The responder reads the first message in two
  * steps, so that it can look the sender up before the second Diffie-Hellman. Ephemeral keys are a
  * parameter; nothing here draws randomness.
+ *
+ * The psk is given with the second message, which may carry what leads to it: bytes between `e` and
+ * the payload that are mixed into the hash before the psk is mixed in. Without such bytes it is the
+ * pattern as it is published.
  */
 import { TAG_BYTES } from './aes-gcm.ts';
 import { SymmetricState } from './symmetric-state.ts';
@@ -27,7 +31,6 @@ export interface InitiatorState {
   readonly symmetric: SymmetricState;
   readonly local: KeyPair;
   readonly ephemeral: KeyPair;
-  readonly psk: Uint8Array;
 }
 
 /** The responder after it has learnt who speaks. */
@@ -36,7 +39,6 @@ export interface ResponderState {
   readonly local: KeyPair;
   readonly remoteStatic: Uint8Array;
   readonly remoteEphemeral: Uint8Array;
-  readonly psk: Uint8Array;
 }
 
 /** Keys of both directions and the hash that names this handshake. */
@@ -48,7 +50,6 @@ export interface TransportKeys {
 
 export interface InitiatorInput {
   readonly prologue: Uint8Array;
-  readonly psk: Uint8Array;
   readonly local: KeyPair;
   readonly remoteStatic: Uint8Array;
   readonly ephemeral: KeyPair;
@@ -59,7 +60,7 @@ export function writeFirst(
   input: InitiatorInput,
   payload: Uint8Array,
 ): { state: InitiatorState; message: Uint8Array } {
-  const { local, ephemeral, remoteStatic, psk } = input;
+  const { local, ephemeral, remoteStatic } = input;
   const symmetric = start(input.prologue, remoteStatic);
   symmetric.mixHash(ephemeral.publicKey); // e
   symmetric.mixKey(ephemeral.publicKey);
@@ -68,12 +69,11 @@ export function writeFirst(
   symmetric.mixKey(dh(local, remoteStatic)); // ss
   const sealedPayload = symmetric.encryptAndHash(payload);
   const message = concat(ephemeral.publicKey, sealedStatic, sealedPayload);
-  return { state: { symmetric, local, ephemeral, psk }, message };
+  return { state: { symmetric, local, ephemeral }, message };
 }
 
 export interface ResponderInput {
   readonly prologue: Uint8Array;
-  readonly psk: Uint8Array;
   readonly local: KeyPair;
 }
 
@@ -86,7 +86,7 @@ export function readFirstStatic(input: ResponderInput, message: Uint8Array): Res
   symmetric.mixKey(dh(input.local, remoteEphemeral)); // es
   const sealedStatic = message.subarray(KEY_BYTES, KEY_BYTES + SEALED_KEY_BYTES);
   const remoteStatic = symmetric.decryptAndHash(sealedStatic); // s
-  return { symmetric, local: input.local, remoteStatic, remoteEphemeral, psk: input.psk };
+  return { symmetric, local: input.local, remoteStatic, remoteEphemeral };
 }
 
 /** Second step of reading, ss and payload: proves the sender. Throws SealError and KeyError. */
@@ -95,20 +95,38 @@ export function readFirstPayload(state: ResponderState, message: Uint8Array): Ui
   return state.symmetric.decryptAndHash(message.subarray(KEY_BYTES + SEALED_KEY_BYTES));
 }
 
+/** What the second message is made with besides the keys. */
+export interface SecondInput {
+  readonly ephemeral: KeyPair;
+  readonly psk: Uint8Array;
+  /** Sent in clear after `e` and mixed into the hash; empty: nothing is mixed. */
+  readonly hashed: Uint8Array;
+}
+
 /** <- e, ee, se, psk. */
 export function writeSecond(
   state: ResponderState,
-  ephemeral: KeyPair,
+  input: SecondInput,
   payload: Uint8Array,
 ): { keys: TransportKeys; message: Uint8Array } {
   const { symmetric } = state;
+  const { ephemeral, psk, hashed } = input;
   symmetric.mixHash(ephemeral.publicKey); // e
   symmetric.mixKey(ephemeral.publicKey);
   symmetric.mixKey(dh(ephemeral, state.remoteEphemeral)); // ee
   symmetric.mixKey(dh(ephemeral, state.remoteStatic)); // se
-  symmetric.mixKeyAndHash(state.psk); // psk
+  if (hashed.length > 0) symmetric.mixHash(hashed);
+  symmetric.mixKeyAndHash(psk); // psk
   const sealedPayload = symmetric.encryptAndHash(payload);
-  return { keys: splitKeys(symmetric), message: concat(ephemeral.publicKey, sealedPayload) };
+  const message = concat(ephemeral.publicKey, hashed, sealedPayload);
+  return { keys: splitKeys(symmetric), message };
+}
+
+/** How the reader of the second message comes to the psk. */
+export interface SecondOutline {
+  /** Bytes after `e` that are mixed into the hash. */
+  readonly hashedBytes: number;
+  readonly pskOf: (hashed: Uint8Array) => Uint8Array;
 }
 
 /**
@@ -118,15 +136,19 @@ export function writeSecond(
 export function readSecond(
   state: InitiatorState,
   message: Uint8Array,
+  outline: SecondOutline,
 ): { keys: TransportKeys; payload: Uint8Array } {
   const symmetric = state.symmetric.copy();
   const remoteEphemeral = message.slice(0, KEY_BYTES);
+  const payloadAt = KEY_BYTES + outline.hashedBytes;
+  const hashed = message.slice(KEY_BYTES, payloadAt);
   symmetric.mixHash(remoteEphemeral); // e
   symmetric.mixKey(remoteEphemeral);
   symmetric.mixKey(dh(state.ephemeral, remoteEphemeral)); // ee
   symmetric.mixKey(dh(state.local, remoteEphemeral)); // se
-  symmetric.mixKeyAndHash(state.psk); // psk
-  const payload = symmetric.decryptAndHash(message.subarray(KEY_BYTES));
+  if (outline.hashedBytes > 0) symmetric.mixHash(hashed);
+  symmetric.mixKeyAndHash(outline.pskOf(hashed)); // psk
+  const payload = symmetric.decryptAndHash(message.subarray(payloadAt));
   return { keys: splitKeys(symmetric), payload };
 }
 
