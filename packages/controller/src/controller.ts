@@ -5,6 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { foundMissingAuthorities } from './authority/authorities.ts';
+import { openKeyring } from './authority/open-keyring.ts';
+import type { SealingKeySource } from './authority/sealing-key.ts';
+import { settle } from './authority/settle.ts';
+import { Upkeep, settleAll } from './authority/upkeep.ts';
 import type { DataDirectory } from './data/data-directory.ts';
 import { loadAdminToken, openDataDirectory } from './data/data-directory.ts';
 import type { ListenAddress } from './data/listen-address.ts';
@@ -32,9 +37,15 @@ export interface ControllerOptions {
   readonly publicUrl?: string | undefined;
   /** The database comes from a backup that may be older than what agents hold. */
   readonly isRestored?: boolean;
+  /** What seals the private keys; default: authority.kek in the data directory. */
+  readonly sealingKey?: SealingKeySource | undefined;
+  /** The key that sealed them is lost: go on without the keys that it sealed. */
+  readonly areAuthorityKeysLost?: boolean;
   readonly log: Logger;
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
+  /** Milliseconds of a clock that nobody sets; for tests. */
+  readonly monotonicMs?: () => number;
 }
 
 export interface Controller {
@@ -45,6 +56,8 @@ export interface Controller {
   readonly tlsFingerprint: string;
   readonly adminTokenPath: string;
   readonly tlsCertificatePath: string;
+  /** Renews what is due, as its timer does; for tests. */
+  renew(): Promise<void>;
   /** Finishes open requests, closes links and the database. */
   stop(): Promise<void>;
 }
@@ -72,15 +85,26 @@ async function start(options: ControllerOptions, undo: Undo): Promise<Controller
   undo.push(() => directory.release());
   const adminToken = loadAdminToken(directory.adminTokenPath, randomBytes);
   const identity = await loadIdentity(options, directory, now);
-  const store = new Store(await openSqlite(directory.databasePath), { now, random: randomBytes });
-  undo.push(() => store.close());
+  const engine = await openSqlite(directory.databasePath);
+  undo.push(() => engine.close());
+  const keyring = await openKeyring(engine, {
+    source: options.sealingKey ?? { kind: 'file', path: directory.sealingKeyPath },
+    isLost: options.areAuthorityKeysLost === true,
+    random: randomBytes,
+    now,
+    log: options.log,
+  });
+  const store = new Store(engine, { now, random: randomBytes, keyring, settle });
   await store.transact(ensureDefaultOrganization);
+  await store.transact(foundMissingAuthorities);
   if (options.isRestored === true) {
     await store.transact(supersedeRevisions);
     options.log.warn('revisions were raised above those of agents: each takes the state anew');
   }
+  await settleAll(store);
 
   const parts = createParts({ options, identity, adminToken, store, now });
+  undo.push(() => parts.upkeep.stop());
   undo.push(() => parts.links.stop(0));
   undo.push(() => parts.http.close());
   const listening = await listen(parts.http, options.listen);
@@ -91,10 +115,12 @@ async function start(options: ControllerOptions, undo: Undo): Promise<Controller
     tlsFingerprint: identity.fingerprint,
     adminTokenPath: directory.adminTokenPath,
     tlsCertificatePath: directory.tlsCertificatePath,
+    renew: () => parts.upkeep.renew(),
     async stop() {
       if (!parts.beginStop()) return;
       await parts.links.stop(STOP_TIMEOUT_MS / 2);
       await closeHttp(parts.http);
+      await parts.upkeep.stop();
       await store.close();
       directory.release();
     },
@@ -133,6 +159,7 @@ interface Ingredients {
 interface Parts {
   readonly http: HttpServer;
   readonly links: LinkServer;
+  readonly upkeep: Upkeep;
   onListening(address: ListenAddress): void;
   /** Refuses requests from here on; false when it did so before. */
   beginStop(): boolean;
@@ -142,8 +169,13 @@ function createParts({ options, identity, adminToken, store, now }: Ingredients)
   const { log } = options;
   const tlsFingerprint = identity.fingerprint;
   const authFailures = new SourceRate(AUTH_FAILURES, now);
-  const links = new LinkServer({ store, tlsFingerprint, authFailures, now, log });
-  store.onChanged((changes) => links.onChanged(changes));
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const links = new LinkServer({ store, tlsFingerprint, authFailures, now, monotonicMs, log });
+  const upkeep = new Upkeep(store, log);
+  store.onChanged((changes) => {
+    links.onChanged(changes);
+    upkeep.onChanged(changes);
+  });
   let listening: ListenAddress = options.listen;
   let isStopping = false;
   const http = createHttpServer({
@@ -153,10 +185,12 @@ function createParts({ options, identity, adminToken, store, now }: Ingredients)
     handlers: createHandlers({
       store,
       isConnected: (nodeId) => links.isConnected(nodeId),
+      problemsOf: (nodeId) => links.problemsOf(nodeId),
       tlsFingerprint,
       joinUrls: () => joinUrls(listening, options.publicUrl),
       joinRate: new SourceRate(JOINS, now),
       authFailures,
+      log,
     }),
     documents: { serverUrl: () => options.publicUrl ?? localUrl(listening), tlsFingerprint },
     isStopping: () => isStopping,
@@ -167,6 +201,7 @@ function createParts({ options, identity, adminToken, store, now }: Ingredients)
   return {
     http,
     links,
+    upkeep,
     onListening: (address) => {
       listening = address;
     },

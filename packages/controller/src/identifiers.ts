@@ -32,20 +32,6 @@ export function makeSecret(random: RandomBytes): string {
 }
 
 /**
- * A locally administered unicast MAC for a node in a network. Drawn from SHA-256 over their random
- * ids, so that a node that leaves and joins again has the same one; `attempt` gives another when it
- * is taken.
- */
-export function makeMac(networkId: string, nodeId: string, attempt: number): string {
-  const hash = createHash('sha256')
-    .update(`etherloom mac 1\n${networkId}\n${nodeId}\n${attempt}`)
-    .digest();
-  const bytes = Array.from(hash.subarray(0, 6));
-  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
-}
-
-/**
  * How secrets are stored: they are 256 random bits, so a plain hash needs no salt and no
  * stretching.
  */

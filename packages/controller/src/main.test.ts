@@ -88,7 +88,7 @@ test('the ready line tells what a script needs, and the files are readable by th
   expect(ready.pid).toBe(child.pid);
   expect(await client.call('health')).toEqual({ status: 'ok', version: '0.1.0' });
   expect(statSync(data).mode & 0o777).toBe(0o700);
-  for (const file of ['admin.token', 'tls.key', 'tls.crt', 'controller.db']) {
+  for (const file of ['admin.token', 'tls.key', 'tls.crt', 'controller.db', 'authority.kek']) {
     expect(statSync(join(data, file)).mode & 0o777, file).toBe(0o600);
   }
 });
@@ -107,6 +107,22 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     ]);
   },
 );
+
+test('a wrong sealing key is told in one sentence, and the right one starts it again', async () => {
+  const first = await serve();
+  first.child.kill('SIGTERM');
+  await first.exited;
+  const wrong = join(data, 'wrong.key');
+  writeFileSync(wrong, `${'A'.repeat(43)}\n`, { mode: 0o600 });
+  const refused = run('--data', data, '--authority-key-file', wrong);
+  expect(await refused.exited).toBe(1);
+  expect(refused.err()).toMatch(/^loom controller: .*wrong\.key is not the key file[^\n]*\n$/);
+  const both = run('--data', data, '--authority-key-file', 'a', '--authority-passphrase-file', 'b');
+  expect(await both.exited).toBe(2);
+  const kept = join(data, 'authority.kek');
+  const again = await serve('--authority-key-file', kept);
+  expect(await again.client.call('health')).toMatchObject({ status: 'ok' });
+});
 
 test('kill -9 under load loses no acknowledged write and needs no repair', async () => {
   let acknowledged: string[] = [];

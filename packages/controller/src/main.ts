@@ -6,18 +6,26 @@
  */
 import { parseArgs } from 'node:util';
 import { destination, pino } from 'pino';
+import type { SealingKeySource } from './authority/sealing-key.ts';
 import type { Controller } from './controller.ts';
 import { startController } from './controller.ts';
 import { LISTEN_DEFAULT, parseListenAddress, parsePublicUrl } from './data/listen-address.ts';
 import { StartupError } from './startup-error.ts';
 
-const USAGE = `Usage: loom controller --data DIR [--listen HOST:PORT] [--public-url URL] [--log-level LEVEL] [--restored] [--json]
+const USAGE = `Usage: loom controller --data DIR [--listen HOST:PORT] [--public-url URL] [--log-level LEVEL] [--restored]
+                       [--authority-key-file FILE | --authority-passphrase-file FILE] [--authority-keys-lost] [--json]
 
   --data DIR          where it keeps its state; made on the first start, with DIR/admin.token and DIR/tls.*
   --listen HOST:PORT  default ${LISTEN_DEFAULT}; [::]:8443 serves IPv6 too
   --public-url URL    https URL that join tokens carry, where the addresses of this host are not reachable
   --log-level LEVEL   error, warn, info (default) or debug; the log goes to standard error
   --restored          the database was restored from a backup: agents take its state in place of a later one that they hold
+  --authority-key-file FILE
+                      key that seals the authority keys in the database (default DIR/authority.kek; made on the first start)
+  --authority-passphrase-file FILE
+                      seals them with a passphrase instead, the line in FILE
+  --authority-keys-lost
+                      that key is lost: start without the keys it sealed; loom authority recover makes others
   --json              ready line and start errors as JSON
 `;
 
@@ -27,6 +35,9 @@ const OPTIONS = {
   'public-url': { type: 'string' },
   'log-level': { type: 'string' },
   restored: { type: 'boolean' },
+  'authority-key-file': { type: 'string' },
+  'authority-passphrase-file': { type: 'string' },
+  'authority-keys-lost': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -67,10 +78,27 @@ async function run(args: readonly string[]): Promise<void> {
     publicUrl:
       values['public-url'] === undefined ? undefined : parsePublicUrl(values['public-url']),
     isRestored: values.restored === true,
+    sealingKey: readSealingKeySource(values),
+    areAuthorityKeysLost: values['authority-keys-lost'] === true,
     log,
   });
   stopOnSignal(controller, () => log.info('stopping'));
   process.stdout.write(values.json === true ? readyJson(controller) : readyText(controller));
+}
+
+function readSealingKeySource(
+  values: ReturnType<typeof readArguments>,
+): SealingKeySource | undefined {
+  const { 'authority-key-file': file, 'authority-passphrase-file': passphrase } = values;
+  if (file !== undefined && passphrase !== undefined)
+    throw new StartupError(
+      'usage',
+      '--authority-key-file and --authority-passphrase-file exclude each other',
+    );
+  if (file === '' || passphrase === '')
+    throw new StartupError('usage', 'the file of --authority-... must be named');
+  if (file !== undefined) return { kind: 'file', path: file };
+  return passphrase === undefined ? undefined : { kind: 'passphrase', path: passphrase };
 }
 
 function readyJson(controller: Controller): string {

@@ -6,6 +6,7 @@ export type StartupErrorCode =
   | 'data_directory_in_use'
   | 'admin_token_invalid'
   | 'tls_invalid'
+  | 'authority_key_invalid'
   | 'database_corrupt'
   | 'database_newer'
   | 'listen_failed';

@@ -41,7 +41,12 @@ function write(path: string, unfinished: string, text: string): void {
     closeSync(file);
   }
   renameSync(unfinished, path);
-  const directory = openSync(dirname(path), 'r');
+  syncDirectory(dirname(path));
+}
+
+/** Makes what was made, renamed or removed in a directory last. */
+export function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);
   } finally {

@@ -4,6 +4,7 @@
  *
  *   admin.token          bearer token of the administrator
  *   tls.key, tls.crt     the server's key and certificate
+ *   authority.kek        seals the private keys in the database, unless another key is named
  *   controller.db        the database (with -wal and -shm while it runs)
  *   controller.lock      held while a controller runs
  *
@@ -26,6 +27,7 @@ export interface DataDirectory {
   readonly adminTokenPath: string;
   readonly tlsKeyPath: string;
   readonly tlsCertificatePath: string;
+  readonly sealingKeyPath: string;
   /** There is no database yet. */
   readonly isFresh: boolean;
   /** Lets another controller have it. */
@@ -53,6 +55,7 @@ export function openDataDirectory(path: string): DataDirectory {
     adminTokenPath: join(path, 'admin.token'),
     tlsKeyPath: join(path, 'tls.key'),
     tlsCertificatePath: join(path, 'tls.crt'),
+    sealingKeyPath: join(path, 'authority.kek'),
     isFresh: !existsSync(databasePath),
     release,
   };

@@ -1,19 +1,21 @@
 /**
  * One agent's WebSocket: proves who it is, then keeps it at the latest revision of its networks.
  *
- *   pending -> open      `authenticate` with a right signature
+ *   pending -> open      `authenticate` with a right signature and the node's lease (lease/)
  *   pending -> closed    wrong signature, silence for LINK_AUTHENTICATE_MS, anything else
- *   open    -> closed    by either side; a newer link of the same node; more messages than allowed
+ *   open    -> closed    by either side; a newer link of the holder; more messages than allowed
  *
  * Nothing is queued for an agent: it has a set of networks that it may be behind in, and what it
  * lacks is read when its socket has room. An agent that reads slowly therefore costs one socket
  * buffer, and gets fewer and larger deltas.
  */
 import { randomBytes } from 'node:crypto';
-import type { AgentMessage, ControllerMessage } from '@etherloom/api';
+import type { AgentMessage, AgentProblem, ControllerMessage } from '@etherloom/api';
 import { agentMessageSchema, linkSigningText, toBase64url } from '@etherloom/api';
+import { removalOf } from '../authority/removal.ts';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
+import type { HostMarks } from '@etherloom/core';
 import { toRequestError } from '../http/error-reply.ts';
 import { SourceRate } from '../http/token-bucket.ts';
 import {
@@ -21,16 +23,22 @@ import {
   AGENT_QUEUE_MAX,
   LINK_AUTHENTICATE_MS,
   LINK_BUFFER_BYTES,
+  PROBLEMS_KEPT_MAX,
 } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
+import type { HolderLink, LeaseJudge } from '../lease/judge.ts';
+import { LeaseProbe } from '../lease/probe.ts';
 import { verifyEd25519 } from '../signature.ts';
 import { nodeById } from '../store/find-node.ts';
 import { endMembership } from '../store/members.ts';
-import { noteSeen, setEndpoints } from '../store/nodes.ts';
+import { setEndpoints } from '../store/nodes.ts';
 import { revisionsOfNode } from '../store/revisions.ts';
 import type { Store } from '../store/store.ts';
+import { awaitedReleases, confirmReleased } from '../store/vni.ts';
 import type { EndpointPace } from './endpoint-pace.ts';
-import { checkEndpoints } from './endpoint-report.ts';
+import { AuthoritySender } from './authority-sender.ts';
+import type { EndpointReport } from './endpoint-report.ts';
+import { checkEndpointReport } from './endpoint-report.ts';
 import type { NetworkFeed } from './network-feed.ts';
 import { NO_REVISION } from './network-feed.ts';
 
@@ -44,6 +52,8 @@ export interface AgentLinkDeps {
   readonly tlsFingerprint: string;
   readonly source: string;
   readonly now: () => number;
+  readonly monotonicMs: () => number;
+  readonly judge: Pick<LeaseJudge, 'judge'>;
   readonly log: Logger;
   /** The link is open: it replaces any other of its node. */
   readonly onOpen: (link: AgentLink) => void;
@@ -51,8 +61,10 @@ export interface AgentLinkDeps {
   readonly isFailureLimited: () => boolean;
 }
 
+type AuthenticateMessage = Extract<AgentMessage, { type: 'authenticate' }>;
+
 /** One link. Messages are handled one after the other, in order. */
-export class AgentLink {
+export class AgentLink implements HolderLink {
   readonly #socket: WebSocket;
   readonly #deps: AgentLinkDeps;
   readonly #nonce = toBase64url(randomBytes(32));
@@ -63,27 +75,41 @@ export class AgentLink {
   /** Networks that the agent may be behind in. */
   readonly #behind = new Set<string>();
   readonly #leaving = new Set<string>();
+  readonly #probe: LeaseProbe;
   #nodeId: string | null = null;
+  #signKey = '';
+  /** null until the link is open. */
+  #authority: AuthoritySender | null = null;
+  #problems: readonly AgentProblem[] = [];
+  #marks: HostMarks | null = null;
   #queued = 0;
   #work: Promise<void> = Promise.resolve();
   #isPumping = false;
+  #isAuthorityBehind = false;
   #isExpelled = false;
   #isClosed = false;
   #unansweredPings = 0;
+  #heardAtMs: number;
   /** The last report of endpoints, until it is stored. */
-  #reportedEndpoints: readonly string[] | null = null;
+  #reportedEndpoints: EndpointReport | null = null;
   #endpointTimer: NodeJS.Timeout | null = null;
 
   constructor(socket: WebSocket, deps: AgentLinkDeps) {
     this.#socket = socket;
     this.#deps = deps;
     this.#rate = new SourceRate(AGENT_MESSAGES, deps.now);
+    this.#probe = new LeaseProbe(deps.monotonicMs, (payload) => {
+      if (socket.readyState === socket.OPEN) socket.ping(payload);
+    });
+    this.#heardAtMs = deps.monotonicMs();
     this.#authenticateTimer = setTimeout(() => {
       this.refuse('unauthenticated', `no authenticate message came in ${LINK_AUTHENTICATE_MS} ms`);
     }, LINK_AUTHENTICATE_MS);
     socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
-    socket.on('pong', () => {
+    socket.on('pong', (payload) => {
       this.#unansweredPings = 0;
+      this.#heardAtMs = deps.monotonicMs();
+      this.#probe.take(payload);
     });
     socket.on('error', () => socket.terminate()); // a broken frame or connection; `close` follows
     socket.once('close', () => this.#onClose());
@@ -99,12 +125,44 @@ export class AgentLink {
     return this.#deps.source;
   }
 
+  /** Which start of which host the agent is; null until the link is open. */
+  get marks(): HostMarks | null {
+    return this.#marks;
+  }
+
+  /** When the agent was last heard, by the monotonic clock. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  answers(sinceMs: number): Promise<boolean> {
+    return this.#probe.ask(sinceMs);
+  }
+
+  /** Says which of two hosts a peer is, where they share a network. */
+  tellHolder(networkIds: readonly string[], nodeId: string, instance: string): void {
+    if (nodeId === this.#nodeId || !networkIds.some((id) => this.#held.has(id))) return;
+    this.#send({ type: 'holder', nodeId, instance });
+  }
+
   /** Networks changed, the node's own or not: brings the agent up to date where it is concerned. */
   onNetworksChanged(networkIds: Iterable<string>, isNodeConcerned: boolean): void {
     for (const id of networkIds) {
       if (isNodeConcerned || this.#held.has(id)) this.#behind.add(id);
     }
     this.#startPump();
+  }
+
+  /** Authorities of these organizations have a further version: it goes before what it signed. */
+  onAuthoritiesChanged(organizationIds: ReadonlySet<string>): void {
+    if (this.#authority === null || !organizationIds.has(this.#authority.organizationId)) return;
+    this.#isAuthorityBehind = true;
+    this.#startPump();
+  }
+
+  /** What the agent refuses or misses, as it last said. */
+  get problems(): readonly AgentProblem[] {
+    return this.#problems;
   }
 
   /** The node was removed for good: says what it lost, then why, and closes. */
@@ -147,6 +205,9 @@ export class AgentLink {
 
   #onClose(): void {
     this.#isClosed = true;
+    // A close is a sign of life as well, but for the one that silence brought about.
+    if (this.#unansweredPings < 2) this.#heardAtMs = this.#deps.monotonicMs();
+    this.#probe.close();
     clearTimeout(this.#authenticateTimer);
     if (this.#endpointTimer !== null) clearTimeout(this.#endpointTimer);
     this.#deps.onClosed(this);
@@ -155,6 +216,7 @@ export class AgentLink {
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#isClosed || this.#socket.readyState !== this.#socket.OPEN) return;
     if (isBinary) return this.refuse('invalid_request', 'messages are text');
+    this.#heardAtMs = this.#deps.monotonicMs();
     if (this.#rate.take(this.#deps.source) > 0 || this.#queued >= AGENT_QUEUE_MAX) {
       return this.refuse('too_many_requests', 'more messages than an agent may send');
     }
@@ -184,8 +246,18 @@ export class AgentLink {
       throw new RequestError('unauthenticated', 'the first message must be authenticate');
     switch (message.type) {
       case 'endpoints':
-        this.#reportedEndpoints = checkEndpoints(message.endpoints);
+        this.#reportedEndpoints = checkEndpointReport(message, nodeId, this.#signKey);
+        if (this.#reportedEndpoints === null)
+          this.#deps.log.warn(
+            { nodeId, endpoints: message.endpoints },
+            'endpoints that lead nowhere from another host are not passed on',
+          );
         return this.#storeEndpoints(nodeId);
+      case 'problems':
+        this.#problems = message.problems.slice(0, PROBLEMS_KEPT_MAX);
+        return;
+      case 'released':
+        return this.#deps.store.transact((tx) => confirmReleased(tx, message.networkId, nodeId));
       case 'resync':
         this.#held.set(message.networkId, NO_REVISION);
         this.#behind.add(message.networkId);
@@ -202,7 +274,7 @@ export class AgentLink {
     }
   }
 
-  async #authenticate(message: Extract<AgentMessage, { type: 'authenticate' }>): Promise<void> {
+  async #authenticate(message: AuthenticateMessage): Promise<void> {
     if (this.#nodeId !== null)
       throw new RequestError('invalid_request', 'the link is authenticated already');
     const node = await this.#deps.store.transact((tx) => nodeById(tx, message.nodeId));
@@ -214,26 +286,30 @@ export class AgentLink {
         node ? 'the signature is not one of this node' : 'the node is not known here: join first',
       );
     }
-    if (node.removed_at !== null)
-      throw new RequestError('node_removed', 'the node was removed from its organization');
+    if (node.removed_at !== null) return this.#refuseRemoved(node.id);
     if (this.#isClosed) return;
     clearTimeout(this.#authenticateTimer);
-    this.#nodeId = node.id;
-    // Known to the others before its revisions are read: a change between is not missed.
-    this.#deps.onOpen(this);
+    this.#signKey = node.sign_key;
+    this.#authority = new AuthoritySender(this.#deps.store, node.organization_id, (text) =>
+      this.#sendText(text),
+    );
+    const epoch = await this.#provePlace(node.id, message);
+    if (epoch === null || this.#isClosed) return;
     const revisions = await this.#deps.store.transact((tx) => revisionsOfNode(tx, node.id));
-    // A disk that cannot be written is no reason to leave agents without what is known.
-    await this.#deps.store
-      .transact((tx) => noteSeen(tx, node.id))
-      .catch((error: unknown) =>
-        this.#deps.log.error({ nodeId: node.id, err: error }, 'last seen could not be written'),
-      );
     this.#send({
       type: 'welcome',
       nodeId: node.id,
       observedAddress: this.#deps.source,
       revisions: Object.fromEntries(revisions),
+      time: new Date(this.#deps.now()).toISOString(),
+      lease: { epoch },
+      nodeState: node.state,
+      record: node.endpoint_record,
     });
+    this.#probe.begin();
+    // Before any state: by it the state is judged.
+    await this.#authority.sendHistory(message.authority);
+    await this.#askForReleases(node.id);
     for (const id of new Set([...revisions.keys(), ...Object.keys(message.revisions)])) {
       this.#held.set(id, message.revisions[id] ?? NO_REVISION);
       this.#behind.add(id);
@@ -244,6 +320,55 @@ export class AgentLink {
       'agent connected',
     );
     this.#startPump();
+  }
+
+  /** Says that the node was removed, with what proves it. */
+  async #refuseRemoved(nodeId: string): Promise<void> {
+    const removal = await this.#deps.store.transact((tx) => removalOf(tx, nodeId));
+    const message = 'the node was removed from its organization';
+    this.#send({ type: 'refused', code: 'node_removed', message, removal });
+    this.#socket.close(CLOSE.policy, 'node_removed');
+  }
+
+  /** Networks whose VNI waits for this node: answered with `released` once it took them down. */
+  async #askForReleases(nodeId: string): Promise<void> {
+    const awaited = await this.#deps.store.transact((tx) => awaitedReleases(tx, nodeId));
+    for (const id of awaited) {
+      this.#held.set(id, NO_REVISION);
+      this.#behind.add(id);
+    }
+  }
+
+  /**
+   * Shows the lease to the judge; gives the epoch that the agent holds from here on, null when it
+   * was given a ticket in place of a link.
+   */
+  async #provePlace(nodeId: string, message: AuthenticateMessage): Promise<number | null> {
+    const { lease, instance, host: hints } = message;
+    let epoch: number | null = null;
+    const judgement = await this.#deps.judge.judge({
+      nodeId,
+      lease,
+      instance,
+      hints,
+      source: this.#deps.source,
+      cameAtMs: this.#deps.monotonicMs(),
+      isGone: () => this.#isClosed,
+      open: (reached) => {
+        epoch = reached;
+        if (this.#isClosed) return;
+        this.#marks = { instance, hints };
+        this.#nodeId = nodeId;
+        // Known to the others before its revisions are read: a change between is not missed.
+        this.#deps.onOpen(this);
+      },
+    });
+    if (judgement.kind === 'split') {
+      const { ticket, message: text } = judgement;
+      this.#send({ type: 'split', ticket, message: text });
+      this.#socket.close(CLOSE.policy, 'split');
+    }
+    return epoch;
   }
 
   /** An agent follows rising revisions only: it takes nothing from a database that went back. */
@@ -257,8 +382,8 @@ export class AgentLink {
 
   /** Stores the last report, as soon as the node may change its endpoints again. */
   async #storeEndpoints(nodeId: string): Promise<void> {
-    const endpoints = this.#reportedEndpoints;
-    if (endpoints === null || this.#endpointTimer !== null || this.#isClosed) return;
+    const report = this.#reportedEndpoints;
+    if (report === null || this.#endpointTimer !== null || this.#isClosed) return;
     const { store, endpointPace } = this.#deps;
     const waitMs = endpointPace.waitMs(nodeId);
     if (waitMs > 0) {
@@ -269,7 +394,7 @@ export class AgentLink {
       return;
     }
     this.#reportedEndpoints = null;
-    if (await store.transact((tx) => setEndpoints(tx, nodeId, endpoints)))
+    if (await store.transact((tx) => setEndpoints(tx, nodeId, report)))
       endpointPace.noteChange(nodeId);
   }
 
@@ -288,8 +413,11 @@ export class AgentLink {
         this.#behind.delete(networkId);
         await this.#bringUpToDate(networkId, nodeId);
       }
-      if (this.#isExpelled)
-        this.refuse('node_removed', 'the node was removed from its organization');
+      if (this.#isAuthorityBehind) {
+        this.#isAuthorityBehind = false;
+        await this.#authority?.sendNewest();
+      }
+      if (this.#isExpelled) await this.#refuseRemoved(nodeId);
     } finally {
       this.#isPumping = false;
     }
@@ -302,17 +430,22 @@ export class AgentLink {
       case 'current':
         return;
       case 'message':
+        // State never goes before the authority that signed it, whatever told of it first.
+        if (result.authorityVersion > (this.#authority?.version ?? 0))
+          await this.#authority?.sendNewest();
         this.#leaving.delete(networkId);
         this.#held.set(networkId, result.revision);
         return this.#sendText(result.text);
       case 'gone': {
         if (held === undefined) return;
         this.#held.delete(networkId);
+        if (this.#isAuthorityBehind) await this.#authority?.sendNewest();
         const hasLeft = this.#leaving.delete(networkId);
         return this.#send({
           type: 'removed',
           networkId,
           reason: hasLeft ? 'the node left' : result.reason,
+          ...(result.revocation === undefined ? {} : { revocation: result.revocation }),
         });
       }
       default:

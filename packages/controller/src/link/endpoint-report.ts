@@ -1,49 +1,49 @@
 /**
- * Checks the endpoints that an agent reports: peers will send datagrams there, so only addresses
- * that lead to one host are kept.
+ * Checks the endpoints that an agent reports. They travel in a record that the node itself signed:
+ * it is verified here before it is stored and passed on, since members refuse a state with one that
+ * is not. Peers will send datagrams there, so a record may name only addresses that lead to one
+ * host.
  */
-import { endpointAddress, formatEndpoint, isIpv4Endpoint, parseEndpoint } from '@etherloom/core';
-import { NODE_ENDPOINTS_MAX } from '@etherloom/api';
+import type { AgentMessage } from '@etherloom/api';
+import { fromBase64url } from '@etherloom/api';
+import { formatEndpoint, leadsToOneHost, verifyEndpointRecord } from '@etherloom/core';
 import { RequestError, invalidField } from '../request-error.ts';
 
+/** A report that was verified. */
+export interface EndpointReport {
+  /** Canonical texts, best first. */
+  readonly endpoints: readonly string[];
+  /** The node's signed record of them, base64url. */
+  readonly record: string;
+}
+
 /**
- * Canonical texts in the order given, each once; those that lead nowhere from another host are left
- * out. Throws RequestError.
+ * The report of a node with this signing key. Throws RequestError for what no agent sends; null for
+ * endpoints of which one leads nowhere from another host, as an odd host may have them.
  */
-export function checkEndpoints(given: readonly string[]): string[] {
-  if (given.length > NODE_ENDPOINTS_MAX) {
+export function checkEndpointReport(
+  message: Extract<AgentMessage, { type: 'endpoints' }>,
+  nodeId: string,
+  signKey: string,
+): EndpointReport | null {
+  const record = verifyEndpointRecord(bytesOf(message.record), signKey);
+  if (record === undefined)
     throw new RequestError(
-      'invalid_request',
-      `${given.length} endpoints; a node has ${NODE_ENDPOINTS_MAX} at most`,
+      'unauthenticated',
+      'the endpoint record is not one that the key of this node signed',
     );
-  }
-  const kept = new Set<string>();
-  for (const text of given) {
-    const endpoint = parse(text);
-    if (isReachable(endpointAddress(endpoint), isIpv4Endpoint(endpoint)))
-      kept.add(formatEndpoint(endpoint));
-  }
-  return [...kept];
+  if (Buffer.from(record.nodeId).toString('hex') !== nodeId)
+    throw invalidField('record', `the endpoint record is that of another node than ${nodeId}`);
+  const endpoints = record.endpoints.map(formatEndpoint);
+  if (endpoints.join(' ') !== message.endpoints.join(' '))
+    throw invalidField('endpoints', 'they must be those of the record, in its order');
+  return record.endpoints.every(leadsToOneHost) ? { endpoints, record: message.record } : null;
 }
 
-function parse(text: string): Uint8Array {
+function bytesOf(text: string): Uint8Array {
   try {
-    return parseEndpoint(text);
-  } catch (error) {
-    throw invalidField('endpoints', error instanceof Error ? error.message : 'no endpoint');
+    return fromBase64url(text);
+  } catch {
+    throw invalidField('record', 'it is no base64url');
   }
-}
-
-/**
- * Neither unspecified, loopback, multicast, broadcast nor, for IPv6, link-local, which means
- * nothing without an interface.
- */
-function isReachable(address: Uint8Array, isIpv4: boolean): boolean {
-  if (isIpv4) {
-    const first = address[12] ?? 0;
-    return first !== 0 && first !== 127 && first < 224;
-  }
-  const [first = 0, second = 0] = address;
-  const isLowest = address.subarray(0, 15).every((byte) => byte === 0);
-  return !isLowest && first !== 0xff && !(first === 0xfe && (second & 0xc0) === 0x80);
 }

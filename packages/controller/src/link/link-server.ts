@@ -5,20 +5,25 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { AgentProblem } from '@etherloom/api';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
+import { LeaseJudge } from '../lease/judge.ts';
+import { Silence } from '../lease/silence.ts';
 import type { SourceRate } from '../http/token-bucket.ts';
 import { plainAddress, sourceOf } from '../http/token-bucket.ts';
 import {
   AGENT_MESSAGE_BYTES_MAX,
   COALESCE_MS,
+  HOLDER_NEWS_MS,
   LINKS_MAX,
   LINK_PING_MS,
   PENDING_LINKS_MAX,
   PENDING_LINKS_PER_SOURCE_MAX,
 } from '../limits.ts';
 import { noteSeen } from '../store/nodes.ts';
+import { revisionsOfNode } from '../store/revisions.ts';
 import type { Changes, Store } from '../store/store.ts';
 import { AgentLink } from './agent-link.ts';
 import { EndpointPace } from './endpoint-pace.ts';
@@ -29,6 +34,7 @@ export interface LinkServerDeps {
   readonly tlsFingerprint: string;
   readonly authFailures: SourceRate;
   readonly now: () => number;
+  readonly monotonicMs: () => number;
   readonly log: Logger;
 }
 
@@ -40,6 +46,8 @@ export class LinkServer {
   readonly #deps: LinkServerDeps;
   readonly #feed: NetworkFeed;
   readonly #endpointPace: EndpointPace;
+  readonly #silence: Silence;
+  readonly #judge: LeaseJudge;
   /** Open links by source. */
   readonly #openFrom = new Map<string, number>();
   readonly #webSockets = new WebSocketServer({
@@ -53,7 +61,11 @@ export class LinkServer {
   readonly #changedNetworks = new Set<string>();
   readonly #changedNodes = new Set<string>();
   readonly #removedNodes = new Set<string>();
+  readonly #changedOrganizations = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
+  /** Instances that are to be told to the peers of their nodes. */
+  readonly #holders = new Map<string, string>();
+  #holderTimer: NodeJS.Timeout | null = null;
   #coalesceTimer: NodeJS.Timeout | null = null;
   #isStopping = false;
 
@@ -61,6 +73,14 @@ export class LinkServer {
     this.#deps = deps;
     this.#feed = new NetworkFeed(deps.store);
     this.#endpointPace = new EndpointPace(deps.now);
+    this.#silence = new Silence(deps.monotonicMs);
+    this.#judge = new LeaseJudge({
+      store: deps.store,
+      silence: this.#silence,
+      linkOf: (nodeId) => this.#open.get(nodeId),
+      onHolderKnown: (nodeId, instance) => this.#noteHolder(nodeId, instance),
+      log: deps.log,
+    });
     this.#pingTimer = setInterval(() => {
       for (const link of this.#open.values()) link.ping();
     }, LINK_PING_MS);
@@ -69,6 +89,11 @@ export class LinkServer {
 
   isConnected(nodeId: string): boolean {
     return this.#open.has(nodeId);
+  }
+
+  /** What the agent of a node refuses or misses; empty while it is not connected. */
+  problemsOf(nodeId: string): readonly AgentProblem[] {
+    return this.#open.get(nodeId)?.problems ?? [];
   }
 
   /** Links of a source (as sourceOf names it) that have proved themselves. */
@@ -111,6 +136,8 @@ export class LinkServer {
       tlsFingerprint: this.#deps.tlsFingerprint,
       source,
       now: this.#deps.now,
+      monotonicMs: this.#deps.monotonicMs,
+      judge: this.#judge,
       log: this.#deps.log,
       onOpen: (opened) => this.#onOpen(opened),
       onClosed: (closed) => this.#onClosed(closed),
@@ -134,6 +161,7 @@ export class LinkServer {
     if (nodeId !== null) this.#countOpen(link, -1);
     if (nodeId === null || this.#open.get(nodeId) !== link) return;
     this.#open.delete(nodeId);
+    this.#silence.noteClosed(nodeId, link.heardAtMs);
     this.#deps.log.info({ nodeId }, 'agent disconnected');
     const write = this.#deps.store
       .transact((tx) => noteSeen(tx, nodeId))
@@ -144,20 +172,46 @@ export class LinkServer {
     this.#writes.add(write);
   }
 
+  #noteHolder(nodeId: string, instance: string): void {
+    this.#holders.set(nodeId, instance);
+    this.#holderTimer ??= setTimeout(() => {
+      this.#holderTimer = null;
+      this.#tellHolders().catch((error: unknown) =>
+        this.#deps.log.error(
+          { err: error },
+          'peers could not be told which of two hosts is a node',
+        ),
+      );
+    }, HOLDER_NEWS_MS);
+  }
+
+  async #tellHolders(): Promise<void> {
+    const holders = [...this.#holders];
+    this.#holders.clear();
+    for (const [nodeId, instance] of holders) {
+      const revisions = await this.#deps.store.transact((tx) => revisionsOfNode(tx, nodeId));
+      const networkIds = [...revisions.keys()];
+      for (const link of this.#open.values()) link.tellHolder(networkIds, nodeId, instance);
+    }
+  }
+
   /** To be called after each commit. */
   onChanged(changes: Changes): void {
     for (const id of changes.networkIds) this.#changedNetworks.add(id);
     for (const id of changes.nodeIds) this.#changedNodes.add(id);
     for (const id of changes.removedNodeIds) this.#removedNodes.add(id);
+    for (const id of changes.organizationIds) this.#changedOrganizations.add(id);
     this.#coalesceTimer ??= setTimeout(() => this.#tellLinks(), COALESCE_MS);
   }
 
   #tellLinks(): void {
     this.#coalesceTimer = null;
     const networkIds = [...this.#changedNetworks];
+    for (const link of this.#open.values()) link.onAuthoritiesChanged(this.#changedOrganizations);
     for (const [nodeId, link] of this.#open)
       link.onNetworksChanged(networkIds, this.#changedNodes.has(nodeId));
     for (const nodeId of this.#removedNodes) this.#open.get(nodeId)?.expel();
+    this.#changedOrganizations.clear();
     this.#changedNetworks.clear();
     this.#changedNodes.clear();
     this.#removedNodes.clear();
@@ -168,6 +222,7 @@ export class LinkServer {
     this.#isStopping = true;
     clearInterval(this.#pingTimer);
     if (this.#coalesceTimer) clearTimeout(this.#coalesceTimer);
+    if (this.#holderTimer) clearTimeout(this.#holderTimer);
     const sockets = [...this.#open.values(), ...this.#pending];
     for (const link of sockets) link.stop();
     await this.#untilClosed(timeoutMs);

@@ -1,17 +1,17 @@
 /** Links over real TLS and real WebSockets. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { applyDelta, applySnapshot, networkDigest } from '@etherloom/core';
-import type { NetworkState } from '@etherloom/api';
-import { linkSigningText } from '@etherloom/api';
+import type { AgentMessage, NetworkState } from '@etherloom/api';
 import { openPinnedWebSocket } from '@etherloom/transport';
 import type { TestController } from '../testing/controller-fixture.ts';
 import {
   TestLink,
   connectAgent,
   joinNetwork,
+  makeEndpoints,
   makeNode,
+  makeAuthenticate,
   makeJoinRequest,
-  signText,
   startTestController,
 } from '../testing/controller-fixture.ts';
 
@@ -64,16 +64,7 @@ test('a join, a report of endpoints and a leave reach the others as deltas that 
   expect(state.members.map((member) => member.nodeId).toSorted()).toEqual([a.id, b.id].toSorted());
 
   const other = await connectAgent(controller, b);
-  other.link.send({
-    type: 'endpoints',
-    endpoints: [
-      '192.0.2.7:8002',
-      '127.0.0.1:8002',
-      '[ff02::1]:1',
-      '[2001:DB8:0::7]:8002',
-      '192.0.2.7:8002',
-    ],
-  });
+  other.link.send(makeEndpoints(b, ['192.0.2.7:8002', '[2001:db8::7]:8002']));
   await advance();
   expect(state.members.find((member) => member.nodeId === b.id)?.endpoints).toEqual([
     '192.0.2.7:8002',
@@ -117,6 +108,7 @@ test('an agent that returns gets a delta from its revision, and nothing when it 
   expect(again.link.received.map((message) => message.type)).toEqual([
     'challenge',
     'welcome',
+    'authority',
     'snapshot',
   ]);
   again.link.close();
@@ -188,11 +180,7 @@ test('a removed node is told what it lost, refused, and refused again', async ()
   expect(await link.closed()).toBe(1008);
   const again = new TestLink(controller.controller);
   const { nonce } = await again.next('challenge');
-  const signature = signText(
-    node,
-    linkSigningText(nonce, node.id, controller.controller.tlsFingerprint),
-  );
-  again.send({ type: 'authenticate', nodeId: node.id, version: '0', signature, revisions: {} });
+  again.send(makeAuthenticate(node, nonce, controller.controller.tlsFingerprint));
   expect(await again.next('refused')).toMatchObject({ code: 'node_removed' });
 });
 
@@ -248,7 +236,7 @@ const refusals: readonly (readonly [
     () => '{"type":"resync","networkId":"net_00000000000000000000","x":1}',
   ],
   ['a binary message', 'invalid_request', () => Uint8Array.of(1, 2, 3)],
-  ['a message before authenticate', 'unauthenticated', () => '{"type":"endpoints","endpoints":[]}'],
+  ['a message before authenticate', 'unauthenticated', () => '{"type":"problems","problems":[]}'],
   [
     'an unknown node',
     'unauthenticated',
@@ -277,14 +265,7 @@ function authenticate(
   nonce: string,
   fingerprint: string,
 ): string {
-  const signature = signText(node, linkSigningText(nonce, node.id, fingerprint));
-  return JSON.stringify({
-    type: 'authenticate',
-    nodeId: node.id,
-    version: '0',
-    signature,
-    revisions: {},
-  });
+  return JSON.stringify(makeAuthenticate(node, nonce, fingerprint));
 }
 
 test.each(refusals)('refuses %s', async (_, code, makeMessage) => {
@@ -302,8 +283,7 @@ test('of reports of endpoints in quick succession the last one holds', async () 
   await joinNetwork(controller, network.name, node);
   const { link } = await connectAgent(controller, node);
   let state = await firstState(link);
-  for (let i = 1; i <= 20; i += 1)
-    link.send({ type: 'endpoints', endpoints: [`192.0.2.${i}:8002`] });
+  for (let i = 1; i <= 20; i += 1) link.send(makeEndpoints(node, [`192.0.2.${i}:8002`]));
   while (state.members[0]?.endpoints[0] !== '192.0.2.20:8002') {
     const applied = applyDelta(state, await link.next('delta'));
     if (!applied.ok) throw new Error(JSON.stringify(applied.refusal));
@@ -313,19 +293,42 @@ test('of reports of endpoints in quick succession the last one holds', async () 
   link.close();
 });
 
-test('refuses endpoints that are none', async () => {
+test('takes endpoints from a record of the node itself alone', async () => {
+  const node = makeNode();
+  await joinNetwork(controller, (await createNetwork()).name, node);
+  const cases: [message: AgentMessage, code: string][] = [
+    [makeEndpoints({ ...makeNode(), id: node.id }, ['192.0.2.1:8002']), 'unauthenticated'],
+    [makeEndpoints({ ...node, id: makeNode().id }, ['192.0.2.1:8002']), 'invalid_request'],
+    [{ ...makeEndpoints(node, ['192.0.2.1:8002']), endpoints: [] }, 'invalid_request'],
+    [{ ...makeEndpoints(node, []), record: 'AAAA' }, 'unauthenticated'],
+  ];
+  for (const [message, code] of cases) {
+    const { link } = await connectAgent(controller, node);
+    link.send(message);
+    expect(await link.next('refused')).toMatchObject({ code });
+  }
+});
+
+test('keeps the latest record of a node, and passes none on that leads nowhere', async () => {
   const node = makeNode();
   await joinNetwork(controller, (await createNetwork()).name, node);
   const { link } = await connectAgent(controller, node);
-  link.send({ type: 'endpoints', endpoints: ['nowhere'] });
-  expect(await link.next('refused')).toMatchObject({ code: 'invalid_request' });
+  const older = makeEndpoints(node, ['192.0.2.1:8002']);
+  await link.next('snapshot');
+  link.send(makeEndpoints(node, ['192.0.2.2:8002']));
+  expect((await link.next('delta')).upserts[0]?.endpoints).toEqual(['192.0.2.2:8002']);
+  link.send(older);
+  link.send(makeEndpoints(node, ['127.0.0.1:8002']));
+  link.send(makeEndpoints(node, ['192.0.2.3:8002']));
+  expect((await link.next('delta')).upserts[0]?.endpoints).toEqual(['192.0.2.3:8002']);
+  link.close();
 });
 
 test('cuts off an agent that sends more messages than allowed', async () => {
   const node = makeNode();
   await joinNetwork(controller, (await createNetwork()).name, node);
   const { link } = await connectAgent(controller, node);
-  for (let i = 0; i < 400; i += 1) link.send({ type: 'endpoints', endpoints: [] });
+  for (let i = 0; i < 400; i += 1) link.send({ type: 'problems', problems: [] });
   expect(await link.next('refused')).toMatchObject({ code: 'too_many_requests' });
 });
 

@@ -23,6 +23,13 @@ export async function assignAddresses(tx: Tx, network: NetworkRow, nodeId: strin
   }
 }
 
+/** An address of a pool that nobody has and none is reserved for. */
+export async function takeFreeAddress(tx: Tx, network: NetworkRow, pool: Prefix): Promise<string> {
+  const key = await freeKey(tx, network, pool);
+  if (key === null) throw exhausted(network, pool);
+  return addressText(numberOfKey(key));
+}
+
 /** Releases the addresses of a node; it has the first claim on them while nobody needs them. */
 export async function releaseAddresses(tx: Tx, networkId: string, nodeId: string): Promise<void> {
   await tx.db
@@ -38,17 +45,8 @@ async function assignOne(tx: Tx, network: NetworkRow, pool: Prefix, nodeId: stri
   const key =
     (await reservedFor(tx, network.id, pool.family, nodeId)) ??
     (await formerOf(tx, network.id, pool.family, nodeId)) ??
-    ((await releasedCount(tx, network.id, pool.family)) < RELEASED_ADDRESSES_MAX
-      ? await neverGiven(tx, network, pool)
-      : null) ??
-    (await longestReleased(tx, network.id, pool.family)) ??
-    (await neverGiven(tx, network, pool));
-  if (key === null) {
-    throw new RequestError(
-      'pool_exhausted',
-      `pool ${pool.text} of network "${network.name}" has no free address`,
-    );
-  }
+    (await freeKey(tx, network, pool));
+  if (key === null) throw exhausted(network, pool);
   await tx.db
     .deleteFrom('addresses')
     .where('network_id', '=', network.id)
@@ -66,6 +64,23 @@ async function assignOne(tx: Tx, network: NetworkRow, pool: Prefix, nodeId: stri
       released_at: null,
     })
     .execute();
+}
+
+async function freeKey(tx: Tx, network: NetworkRow, pool: Prefix): Promise<string | null> {
+  return (
+    ((await releasedCount(tx, network.id, pool.family)) < RELEASED_ADDRESSES_MAX
+      ? await neverGiven(tx, network, pool)
+      : null) ??
+    (await longestReleased(tx, network.id, pool.family)) ??
+    (await neverGiven(tx, network, pool))
+  );
+}
+
+function exhausted(network: NetworkRow, pool: Prefix): RequestError {
+  return new RequestError(
+    'pool_exhausted',
+    `pool ${pool.text} of network "${network.name}" has no free address`,
+  );
 }
 
 async function reservedFor(

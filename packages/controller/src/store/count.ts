@@ -13,7 +13,7 @@ export async function countRows(tx: Tx, table: keyof Schema): Promise<number> {
 /** Rows of a network. */
 export async function countInNetwork(
   tx: Tx,
-  table: 'memberships' | 'reservations' | 'tombstones',
+  table: 'memberships' | 'reservations' | 'tombstones' | 'published_revocations',
   networkId: string,
 ): Promise<number> {
   const row = await tx.db

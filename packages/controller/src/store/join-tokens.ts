@@ -1,30 +1,38 @@
 /** Join tokens: made, listed, revoked. Secrets are stored as SHA-256. */
-import type { JoinTokenRow } from '@etherloom/api';
+import type { JoinTokenRow, TokenVoucher } from '@etherloom/api';
 import { LIST_ROWS_MAX } from '@etherloom/api';
+import { authorityHash } from '../authority/authorities.ts';
 import { hashSecret, makeId, makeSecret } from '../identifiers.ts';
 import { EXPIRED_TOKEN_KEPT_MS } from '../limits.ts';
-import { RequestError } from '../request-error.ts';
+import { RequestError, invalidField } from '../request-error.ts';
 import { countRows } from './count.ts';
 import { findNetwork } from './networks.ts';
 import type { JoinTokenRowStored } from './schema.ts';
 import type { Tx } from './store.ts';
+import { createVoucher, endOldVouchers, endVoucher } from './vouchers.ts';
 
 export interface JoinTokenGiven {
   readonly network: string;
   readonly uses: number;
   readonly lifetimeSeconds: number;
+  /** It is also good while no controller answers. */
+  readonly offlineOk?: boolean | undefined;
 }
 
 export interface JoinTokenMade {
   readonly row: JoinTokenRow;
   readonly networkName: string;
   readonly secret: string;
+  /** Newest version of the authority, which the token pins. */
+  readonly authorityHash: string;
+  readonly voucher: TokenVoucher | undefined;
 }
 
 export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<JoinTokenMade> {
   const network = await findNetwork(tx, given.network);
-  const forgottenBefore = new Date(tx.now.getTime() - EXPIRED_TOKEN_KEPT_MS).toISOString();
-  await tx.db.deleteFrom('join_tokens').where('expires_at', '<', forgottenBefore).execute();
+  if (given.offlineOk === true && given.uses !== 1)
+    throw invalidField('uses', 'a token that is good without a controller has one use');
+  await forgetOldTokens(tx);
   if ((await countRows(tx, 'join_tokens')) >= LIST_ROWS_MAX) {
     throw new RequestError(
       'limit_reached',
@@ -42,7 +50,23 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
     created_at: tx.now.toISOString(),
   };
   await tx.db.insertInto('join_tokens').values(row).execute();
-  return { row: toJoinToken(row), networkName: network.name, secret };
+  return {
+    row: toJoinToken(row),
+    networkName: network.name,
+    secret,
+    authorityHash: await authorityHash(tx, network.organization_id),
+    voucher: given.offlineOk === true ? await createVoucher(tx, network, row) : undefined,
+  };
+}
+
+async function forgetOldTokens(tx: Tx): Promise<void> {
+  const forgottenBefore = new Date(tx.now.getTime() - EXPIRED_TOKEN_KEPT_MS).toISOString();
+  await endOldVouchers(tx);
+  await tx.db
+    .deleteFrom('join_tokens')
+    .where('expires_at', '<', forgottenBefore)
+    .where('id', 'not in', tx.db.selectFrom('vouchers').select('token_id'))
+    .execute();
 }
 
 export async function listJoinTokens(tx: Tx): Promise<JoinTokenRow[]> {
@@ -57,11 +81,14 @@ export async function listJoinTokens(tx: Tx): Promise<JoinTokenRow[]> {
 
 export async function deleteJoinToken(tx: Tx, id: string): Promise<void> {
   const row = await tx.db
-    .deleteFrom('join_tokens')
+    .selectFrom('join_tokens')
+    .select('network_id')
     .where('id', '=', id)
-    .returning('id')
     .executeTakeFirst();
-  if (!row) throw new RequestError('not_found', `no join token has the id "${id.slice(0, 80)}"`);
+  if (row) {
+    await endVoucher(tx, id, row.network_id);
+    await tx.db.deleteFrom('join_tokens').where('id', '=', id).execute();
+  } else throw new RequestError('not_found', `no join token has the id "${id.slice(0, 80)}"`);
 }
 
 function toJoinToken(row: JoinTokenRowStored): JoinTokenRow {

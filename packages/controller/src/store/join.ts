@@ -6,15 +6,18 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { JoinReply, JoinRequest } from '@etherloom/api';
 import { LIST_ROWS_MAX } from '@etherloom/api';
+import { authorityChain } from '../authority/authorities.ts';
+import { settle } from '../authority/settle.ts';
 import { hashSecret } from '../identifiers.ts';
 import { RequestError } from '../request-error.ts';
 import { countNodes } from './count.ts';
 import { nodeById } from './find-node.ts';
 import { addMember } from './members.ts';
-import { freeNodeName } from './nodes.ts';
-import { raiseRevisionsOfNode } from './revisions.ts';
+import { freeNodeName, touchNode } from './nodes.ts';
+import { revisionForMember } from './revisions.ts';
 import type { JoinTokenRowStored, NetworkRow, NodeRow } from './schema.ts';
 import type { Tx } from './store.ts';
+import { bindVoucher, endVoucher, voucherEnd } from './vouchers.ts';
 
 /**
  * Registers a node and makes it a member of the token's network. Repeating it changes nothing and
@@ -35,13 +38,15 @@ export async function join(tx: Tx, request: JoinRequest): Promise<JoinReply> {
   }
   const known = await findKnownNode(tx, request, network);
   if (known && (await isMember(tx, network.id, known.id)))
-    return toReply(network, known.id, known.name);
+    return toReply(tx, network, known.id, known.name);
   await spendUse(tx, token);
   const name = known
     ? await renameNode(tx, known, request)
     : await insertNode(tx, network, request);
+  await bindVoucher(tx, token.id, request.nodeId);
   await addMember(tx, network, request.nodeId);
-  return toReply(network, request.nodeId, name);
+  await endVoucher(tx, token.id, network.id);
+  return toReply(tx, network, request.nodeId, name);
 }
 
 async function findToken(tx: Tx, request: JoinRequest): Promise<JoinTokenRowStored> {
@@ -101,9 +106,10 @@ async function isMember(tx: Tx, networkId: string, nodeId: string): Promise<bool
 }
 
 async function spendUse(tx: Tx, token: JoinTokenRowStored): Promise<void> {
-  if (token.expires_at <= tx.now.toISOString()) {
-    throw new RequestError('token_expired', `the join token expired at ${token.expires_at}`);
-  }
+  // Who has used a voucher in time may come later than the token ends.
+  const end = (await voucherEnd(tx, token.id)) ?? token.expires_at;
+  if (end <= tx.now.toISOString())
+    throw new RequestError('token_expired', `the join token expired at ${end}`);
   const spent = await tx.db
     .updateTable('join_tokens')
     .set((eb) => ({ uses_left: eb('uses_left', '-', 1) }))
@@ -137,8 +143,11 @@ async function insertNode(tx: Tx, network: NetworkRow, request: JoinRequest): Pr
       sign_key: request.signKey,
       session_key: request.sessionKey,
       endpoints: '[]',
+      endpoint_record: null,
       last_seen_at: null,
       removed_at: null,
+      state: 'active',
+      cloned_from: null,
       created_at: tx.now.toISOString(),
     })
     .execute();
@@ -150,16 +159,24 @@ async function renameNode(tx: Tx, node: NodeRow, request: JoinRequest): Promise<
   if (request.nameIsSuggestion || request.name === node.name) return node.name;
   const name = await freeNodeName(tx, node.organization_id, request.name, false);
   await tx.db.updateTable('nodes').set({ name }).where('id', '=', node.id).execute();
-  await raiseRevisionsOfNode(tx, node.id);
+  await touchNode(tx, node.id);
   return name;
 }
 
-function toReply(network: NetworkRow, nodeId: string, nodeName: string): JoinReply {
+async function toReply(
+  tx: Tx,
+  network: NetworkRow,
+  nodeId: string,
+  nodeName: string,
+): Promise<JoinReply> {
+  await settle(tx);
   return {
     nodeId,
     nodeName,
     organizationId: network.organization_id,
     networkId: network.id,
     networkName: network.name,
+    authority: await authorityChain(tx, network.organization_id),
+    isPending: (await revisionForMember(tx, network.id, nodeId)) === null,
   };
 }

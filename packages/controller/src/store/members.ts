@@ -1,17 +1,17 @@
 /** Memberships: making, listing and ending them. */
 import type { Membership } from '@etherloom/api';
-import { NETWORK_MEMBERS_MAX, NODE_NETWORKS_MAX } from '@etherloom/api';
-import { makeMac } from '../identifiers.ts';
+import { NETWORK_MEMBERS_MAX, NETWORK_REVOCATIONS_MAX, NODE_NETWORKS_MAX } from '@etherloom/api';
+import { memberMac } from '@etherloom/core';
 import { RequestError } from '../request-error.ts';
 import { assignAddresses, releaseAddresses } from './addresses.ts';
 import { countInNetwork } from './count.ts';
 import { findNode } from './find-node.ts';
 import { findNetwork } from './networks.ts';
-import { addTombstone, raiseRevision } from './revisions.ts';
 import type { NetworkRow } from './schema.ts';
 import type { Tx } from './store.ts';
+import { touchMember } from './store.ts';
 
-/** Makes a node a member: MAC, addresses, revision. The node exists and is no member yet. */
+/** Makes a node a member: MAC and addresses. The node exists and is no member yet. */
 export async function addMember(tx: Tx, network: NetworkRow, nodeId: string): Promise<void> {
   if ((await countInNetwork(tx, 'memberships', network.id)) >= NETWORK_MEMBERS_MAX) {
     throw new RequestError(
@@ -19,6 +19,7 @@ export async function addMember(tx: Tx, network: NetworkRow, nodeId: string): Pr
       `network "${network.name}" has ${NETWORK_MEMBERS_MAX} members, the most a network may have`,
     );
   }
+  await checkRevocations(tx, network);
   const others = await tx.db
     .selectFrom('memberships')
     .select('network_id')
@@ -31,25 +32,36 @@ export async function addMember(tx: Tx, network: NetworkRow, nodeId: string): Pr
     );
   }
   await assignAddresses(tx, network, nodeId);
-  const revision = await raiseRevision(tx, network.id);
   await tx.db
     .insertInto('memberships')
     .values({
       network_id: network.id,
       node_id: nodeId,
       mac: await freeMac(tx, network.id, nodeId),
-      joined_revision: revision,
-      changed_revision: revision,
       created_at: tx.now.toISOString(),
     })
     .execute();
-  tx.changes.nodeIds.add(nodeId);
+  touchMember(tx, network.id, nodeId);
+}
+
+/**
+ * Every member may have to be revoked one day: there must be room for that, or a proof could not be
+ * sent any more.
+ */
+async function checkRevocations(tx: Tx, network: NetworkRow): Promise<void> {
+  const ended = await countInNetwork(tx, 'published_revocations', network.id);
+  if (ended + NETWORK_MEMBERS_MAX < NETWORK_REVOCATIONS_MAX) return;
+  throw new RequestError(
+    'limit_reached',
+    `${ended} nodes ceased to be members of network "${network.name}" whose credentials have not run out: ` +
+      'wait, or let them run out sooner with a lower --staleness-days',
+  );
 }
 
 async function freeMac(tx: Tx, networkId: string, nodeId: string): Promise<string> {
   // Each attempt is taken with a chance of 2^-36 at 1,000 members.
   for (let attempt = 0; ; attempt += 1) {
-    const mac = makeMac(networkId, nodeId, attempt);
+    const mac = memberMac(networkId, nodeId, attempt);
     const taken = await tx.db
       .selectFrom('memberships')
       .select('node_id')
@@ -66,18 +78,11 @@ export async function endMembership(tx: Tx, networkId: string, nodeId: string): 
     .deleteFrom('memberships')
     .where('network_id', '=', networkId)
     .where('node_id', '=', nodeId)
-    .returning('joined_revision')
+    .returning('node_id')
     .executeTakeFirst();
   if (!row) return false;
   await releaseAddresses(tx, networkId, nodeId);
-  const removedRevision = await raiseRevision(tx, networkId);
-  await addTombstone(tx, {
-    networkId,
-    nodeId,
-    joinedRevision: row.joined_revision,
-    removedRevision,
-  });
-  tx.changes.nodeIds.add(nodeId);
+  touchMember(tx, networkId, nodeId);
   return true;
 }
 
@@ -106,6 +111,12 @@ export async function readMemberships(
     .selectFrom('memberships')
     .innerJoin('nodes', 'nodes.id', 'memberships.node_id')
     .innerJoin('networks', 'networks.id', 'memberships.network_id')
+    .leftJoin('published_members', (join) =>
+      join
+        .onRef('published_members.network_id', '=', 'memberships.network_id')
+        .onRef('published_members.node_id', '=', 'memberships.node_id'),
+    )
+    .select('published_members.expires_at')
     .select(['memberships.network_id', 'networks.name as network_name', 'memberships.node_id'])
     .select(['nodes.name as node_name', 'memberships.mac', 'memberships.created_at'])
     .orderBy('networks.name')
@@ -137,6 +148,7 @@ export async function readMemberships(
     addresses: (byMember.get(`${row.network_id} ${row.node_id}`) ?? []).map(
       (entry) => entry.address,
     ),
+    expiresAt: row.expires_at,
     createdAt: row.created_at,
   }));
 }

@@ -3,11 +3,18 @@
  * further step. All steps that a database lacks run in one transaction. A database with more steps
  * than this program knows is refused, not guessed at.
  */
+import { NETWORK_SETTINGS_DEFAULT } from '@etherloom/api';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
+import { createLeaseTables } from './lease-tables.ts';
 import type { Schema } from './schema.ts';
 
-const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [createFirstTables];
+const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
+  createFirstTables,
+  createAuthorityTables,
+  createLeaseTables,
+  createVoucherTable,
+];
 
 /** Version that this program reads and writes. */
 export const SCHEMA_VERSION = STEPS.length;
@@ -172,5 +179,152 @@ async function createAddressTables(db: Kysely<Schema>): Promise<void> {
     .addColumn('note', 'text', (c) => c.notNull())
     .addColumn('created_at', 'text', (c) => c.notNull())
     .addUniqueConstraint('reservations_address', ['network_id', 'address_key'])
+    .execute();
+}
+
+/**
+ * Statements and the keys that sign them. Keys and statements of what a database of the former step
+ * holds are made at the start that follows (authority/found.ts): this step has no key.
+ */
+async function createAuthorityTables(db: Kysely<Schema>): Promise<void> {
+  const counters = ['statement_version', 'roster_version', 'credential_serial'] as const;
+  for (const column of [...counters, 'settled_authority'] as const)
+    await db.schema
+      .alterTable('networks')
+      .addColumn(column, 'integer', (c) => c.notNull().defaultTo(0))
+      .execute();
+  await db.schema
+    .alterTable('networks')
+    .addColumn('settings', 'text', (c) =>
+      c.notNull().defaultTo(JSON.stringify(NETWORK_SETTINGS_DEFAULT)),
+    )
+    .execute();
+  await db.schema.alterTable('nodes').addColumn('endpoint_record', 'text').execute();
+  for (const column of ['joined_revision', 'changed_revision'] as const)
+    await db.schema.alterTable('memberships').dropColumn(column).execute();
+  await createKeyTables(db);
+  await createPublishedTables(db);
+  await db.schema
+    .createTable('vni_holders')
+    .addColumn('vni', 'integer', (c) => c.notNull())
+    .addColumn('network_id', 'text', (c) => c.notNull())
+    .addColumn('node_id', 'text', (c) => c.notNull())
+    .addColumn('until', 'text')
+    .addPrimaryKeyConstraint('vni_holders_key', ['vni', 'network_id', 'node_id'])
+    .execute();
+  // Whoever holds a VNI that rests by the clock is not known: the clock decides on.
+  await sql`insert into vni_holders select vni, '', '', until from vni_quarantine`.execute(db);
+  await db.schema.dropTable('vni_quarantine').execute();
+}
+
+async function createKeyTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('custody')
+    .addColumn('id', 'integer', (c) => c.primaryKey().check(sql`id = 1`))
+    .addColumn('kind', 'text', (c) => c.notNull())
+    .addColumn('derivation', 'text')
+    .addColumn('proof', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createTable('sealed_keys')
+    .addColumn('public_key', 'text', (c) => c.primaryKey())
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('purpose', 'text', (c) => c.notNull())
+    .addColumn('sealed', 'text', (c) => c.notNull())
+    .addColumn('lost_at', 'text')
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createTable('authorities')
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('version', 'integer', (c) => c.notNull())
+    .addColumn('statement', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('authorities_key', ['organization_id', 'version'])
+    .execute();
+  await db.schema
+    .createTable('pending_statements')
+    .addColumn('subject', 'text', (c) => c.primaryKey())
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('network_id', 'text', (c) => c.references('networks.id').onDelete('cascade'))
+    .addColumn('node_id', 'text')
+    .addColumn('kind', 'text', (c) => c.notNull())
+    .addColumn('statement', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull())
+    .addColumn('good_until', 'text')
+    .addColumn('signatures', 'text', (c) => c.notNull())
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .execute();
+  for (const column of ['network_id', 'organization_id', 'hash', 'good_until'] as const)
+    await db.schema
+      .createIndex(`pending_statements_${column}`)
+      .on('pending_statements')
+      .column(column)
+      .execute();
+}
+
+async function createPublishedTables(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('published_networks')
+    .addColumn('network_id', 'text', (c) =>
+      c.primaryKey().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('statement', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull())
+    .addColumn('authority_version', 'integer', (c) => c.notNull())
+    .addColumn('roster', 'text', (c) => c.notNull())
+    .addColumn('roster_authority_version', 'integer', (c) => c.notNull())
+    .addColumn('roster_revision', 'integer', (c) => c.notNull())
+    .addColumn('revocations_revision', 'integer', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createTable('published_members')
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('node_id', 'text', (c) => c.notNull().references('nodes.id'))
+    .addColumn('statement', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull())
+    .addColumn('serial', 'integer', (c) => c.notNull())
+    .addColumn('authority_version', 'integer', (c) => c.notNull())
+    .addColumn('renewal', 'text')
+    .addColumn('expires_at', 'text', (c) => c.notNull())
+    .addColumn('renew_at', 'text', (c) => c.notNull())
+    .addColumn('renewable_until', 'text', (c) => c.notNull())
+    .addColumn('joined_revision', 'integer', (c) => c.notNull())
+    .addColumn('changed_revision', 'integer', (c) => c.notNull())
+    .addColumn('proof_revision', 'integer', (c) => c.notNull())
+    .addPrimaryKeyConstraint('published_members_key', ['network_id', 'node_id'])
+    .execute();
+  for (const column of ['node_id', 'renew_at'] as const)
+    await db.schema
+      .createIndex(`published_members_${column}`)
+      .on('published_members')
+      .column(column)
+      .execute();
+  await db.schema
+    .createTable('published_revocations')
+    .addColumn('network_id', 'text', (c) =>
+      c.notNull().references('networks.id').onDelete('cascade'),
+    )
+    .addColumn('node_id', 'text', (c) => c.notNull())
+    .addColumn('statement', 'text', (c) => c.notNull())
+    .addColumn('hash', 'text', (c) => c.notNull())
+    .addColumn('serial', 'integer', (c) => c.notNull())
+    .addColumn('authority_version', 'integer', (c) => c.notNull())
+    .addColumn('keep_until', 'text', (c) => c.notNull())
+    .addPrimaryKeyConstraint('published_revocations_key', ['network_id', 'node_id'])
+    .execute();
+}
+
+async function createVoucherTable(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('vouchers')
+    .addColumn('token_id', 'text', (c) =>
+      c.primaryKey().references('join_tokens.id').onDelete('cascade'),
+    )
+    .addColumn('reservation_ids', 'text', (c) => c.notNull())
+    .addColumn('keep_until', 'text', (c) => c.notNull())
     .execute();
 }

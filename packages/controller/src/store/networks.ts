@@ -1,6 +1,7 @@
 /** Networks: creating with a VNI and pools, finding by id or name, deleting. */
-import type { Network } from '@etherloom/api';
-import { LIST_ROWS_MAX } from '@etherloom/api';
+import type { Network, NetworkSettings } from '@etherloom/api';
+import { LIST_ROWS_MAX, NETWORK_SETTINGS_DEFAULT } from '@etherloom/api';
+import { parseSettings } from '../authority/wanted.ts';
 import type { Prefix } from '../addressing/prefix.ts';
 import {
   addressKey,
@@ -13,10 +14,12 @@ import {
 } from '../addressing/prefix.ts';
 import { makeId } from '../identifiers.ts';
 import { RequestError } from '../request-error.ts';
+import { settle } from '../authority/settle.ts';
 import { countRows } from './count.ts';
 import { organizationIdFor } from './organizations.ts';
 import type { NetworkRow } from './schema.ts';
 import type { Tx } from './store.ts';
+import { touchAll } from './store.ts';
 import { allocateVni, quarantineVni } from './vni.ts';
 
 export interface NetworkGiven {
@@ -26,7 +29,13 @@ export interface NetworkGiven {
   readonly ipv4?: string | null | undefined;
   readonly ipv6?: string | null | undefined;
   readonly mtuBytes: number;
+  readonly settings?: SettingsGiven | undefined;
 }
+
+/** Settings to set; what is left out stays as it is. */
+export type SettingsGiven = {
+  readonly [Name in keyof NetworkSettings]?: NetworkSettings[Name] | undefined;
+};
 
 /** /24 prefixes in 10.0.0.0/8. */
 const TEN_SLASH_24_COUNT = 65_536;
@@ -67,15 +76,22 @@ export async function createNetwork(tx: Tx, given: NetworkGiven): Promise<Networ
     mtu_bytes: given.mtuBytes,
     ipv4: ipv4?.text ?? null,
     ipv6: ipv6?.text ?? null,
+    settings: mergeSettings(NETWORK_SETTINGS_DEFAULT, given.settings ?? {}),
     ipv4_cursor: cursorOf(ipv4),
     ipv6_cursor: cursorOf(ipv6),
-    revision: 1,
-    config_revision: 1,
+    revision: 0,
+    config_revision: 0,
     delta_floor: 1,
+    statement_version: 0,
+    roster_version: 0,
+    credential_serial: 0,
+    settled_authority: 0,
     created_at: tx.now.toISOString(),
   };
   await tx.db.insertInto('networks').values(row).execute();
-  return toNetwork(row, 0);
+  touchAll(tx, row.id);
+  await settle(tx);
+  return showNetwork(tx, row.id);
 }
 
 /**
@@ -117,7 +133,14 @@ export async function listNetworks(tx: Tx): Promise<Network[]> {
     .groupBy('network_id')
     .execute();
   const countOf = new Map(counts.map((row) => [row.network_id, Number(row.count)]));
-  return rows.map((row) => toNetwork(row, countOf.get(row.id) ?? 0));
+  const waiting = await tx.db
+    .selectFrom('pending_statements')
+    .select('network_id')
+    .distinct()
+    .where('network_id', 'is not', null)
+    .execute();
+  const isPending = new Set(waiting.map((row) => row.network_id));
+  return rows.map((row) => toNetwork(row, countOf.get(row.id) ?? 0, isPending.has(row.id)));
 }
 
 export async function showNetwork(tx: Tx, idOrName: string): Promise<Network> {
@@ -127,7 +150,13 @@ export async function showNetwork(tx: Tx, idOrName: string): Promise<Network> {
     .select('node_id')
     .where('network_id', '=', row.id)
     .execute();
-  return toNetwork(row, members.length);
+  const waiting = await tx.db
+    .selectFrom('pending_statements')
+    .select('subject')
+    .where('network_id', '=', row.id)
+    .limit(1)
+    .executeTakeFirst();
+  return toNetwork(row, members.length, waiting !== undefined);
 }
 
 /**
@@ -152,7 +181,32 @@ export async function findNetwork(tx: Tx, idOrName: string): Promise<NetworkRow>
   return row;
 }
 
-/** Deletes a network with all that hangs on it; its VNI rests. */
+/** Changes settings of a network; members follow when the change is signed. */
+export async function setNetworkSettings(
+  tx: Tx,
+  idOrName: string,
+  given: SettingsGiven,
+): Promise<Network> {
+  const row = await findNetwork(tx, idOrName);
+  const settings = mergeSettings(parseSettings(row.settings), given);
+  await tx.db.updateTable('networks').set({ settings }).where('id', '=', row.id).execute();
+  touchAll(tx, row.id);
+  await settle(tx);
+  return showNetwork(tx, row.id);
+}
+
+/** JSON of settings, always in the same order. */
+function mergeSettings(held: NetworkSettings, given: SettingsGiven): string {
+  const settings: NetworkSettings = {
+    clones: given.clones ?? held.clones,
+    cloneAdmission: given.cloneAdmission ?? held.cloneAdmission,
+    stalenessDays: given.stalenessDays ?? held.stalenessDays,
+    postQuantum: given.postQuantum ?? held.postQuantum,
+  };
+  return JSON.stringify(settings);
+}
+
+/** Deletes a network with all that hangs on it; its VNI goes to quarantine. */
 export async function deleteNetwork(tx: Tx, idOrName: string): Promise<void> {
   const row = await findNetwork(tx, idOrName);
   const members = await tx.db
@@ -160,13 +214,13 @@ export async function deleteNetwork(tx: Tx, idOrName: string): Promise<void> {
     .select('node_id')
     .where('network_id', '=', row.id)
     .execute();
-  await quarantineVni(tx, row.vni);
+  await quarantineVni(tx, row.id);
   await tx.db.deleteFrom('networks').where('id', '=', row.id).execute();
   tx.changes.networkIds.add(row.id);
   for (const member of members) tx.changes.nodeIds.add(member.node_id);
 }
 
-function toNetwork(row: NetworkRow, memberCount: number): Network {
+function toNetwork(row: NetworkRow, memberCount: number, isPending: boolean): Network {
   return {
     id: row.id,
     organizationId: row.organization_id,
@@ -175,7 +229,9 @@ function toNetwork(row: NetworkRow, memberCount: number): Network {
     mtuBytes: row.mtu_bytes,
     ipv4: row.ipv4,
     ipv6: row.ipv6,
+    settings: parseSettings(row.settings),
     revision: row.revision,
+    isPending,
     memberCount,
     createdAt: row.created_at,
   };

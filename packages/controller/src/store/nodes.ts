@@ -1,6 +1,7 @@
 /** Nodes: finding, listing, removing, and what their agents report. */
 import type { Node } from '@etherloom/api';
-import { NAME_CHARS_MAX } from '@etherloom/api';
+import { NAME_CHARS_MAX, fromBase64url } from '@etherloom/api';
+import { compareOrdinals, decodeEndpointRecord } from '@etherloom/core';
 import { NAME_SUFFIXES_MAX } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
 import { findNode, nodeById } from './find-node.ts';
@@ -8,9 +9,10 @@ import { endMembership, readMemberships } from './members.ts';
 import { parseEndpoints, raiseRevisionsOfNode } from './revisions.ts';
 import type { NodeRow } from './schema.ts';
 import type { Tx } from './store.ts';
+import { touchMember } from './store.ts';
 
-/** A node as it is stored; whether its agent is connected is known elsewhere. */
-export type StoredNode = Omit<Node, 'connected'>;
+/** A node as it is stored; what its agent's link knows is known elsewhere. */
+export type StoredNode = Omit<Node, 'connected' | 'problems'>;
 
 export async function listNodes(tx: Tx): Promise<StoredNode[]> {
   const rows = await tx.db
@@ -40,24 +42,46 @@ export async function removeNode(tx: Tx, idOrName: string): Promise<void> {
   for (const { network_id } of rows) await endMembership(tx, network_id, node.id);
   await tx.db
     .updateTable('nodes')
-    .set({ removed_at: tx.now.toISOString(), endpoints: '[]' })
+    .set({ removed_at: tx.now.toISOString() })
     .where('id', '=', node.id)
     .execute();
   tx.changes.removedNodeIds.add(node.id);
 }
 
-/** Replaces the endpoints of a node; false when nothing changed by that. */
+/**
+ * Replaces the endpoints of a node by those of a record that was verified; false when nothing
+ * changed by that, or the record is older than the one that is stored.
+ */
 export async function setEndpoints(
   tx: Tx,
   nodeId: string,
-  endpoints: readonly string[],
+  report: { readonly endpoints: readonly string[]; readonly record: string },
 ): Promise<boolean> {
-  const stored = JSON.stringify(endpoints);
   const row = await nodeById(tx, nodeId);
-  if (!row || row.removed_at !== null || row.endpoints === stored) return false;
-  await tx.db.updateTable('nodes').set({ endpoints: stored }).where('id', '=', nodeId).execute();
+  if (!row || row.removed_at !== null || row.endpoint_record === report.record) return false;
+  if (row.endpoint_record !== null && isOlder(report.record, row.endpoint_record)) return false;
+  await tx.db
+    .updateTable('nodes')
+    .set({ endpoints: JSON.stringify(report.endpoints), endpoint_record: report.record })
+    .where('id', '=', nodeId)
+    .execute();
   await raiseRevisionsOfNode(tx, nodeId);
   return true;
+}
+
+function isOlder(given: string, stored: string): boolean {
+  const [a, b] = [given, stored].map((text) => decodeEndpointRecord(fromBase64url(text))?.ordinal);
+  return a !== undefined && b !== undefined && compareOrdinals(a, b) <= 0;
+}
+
+/** What the credentials of a node say changed. */
+export async function touchNode(tx: Tx, nodeId: string): Promise<void> {
+  const rows = await tx.db
+    .selectFrom('memberships')
+    .select('network_id')
+    .where('node_id', '=', nodeId)
+    .execute();
+  for (const { network_id } of rows) touchMember(tx, network_id, nodeId);
 }
 
 /** Notes that the agent of a node was connected at this time. */
@@ -100,6 +124,8 @@ function toNode(row: NodeRow, memberships: Node['memberships']): StoredNode {
     name: row.name,
     signKey: row.sign_key,
     sessionKey: row.session_key,
+    state: row.state,
+    clonedFrom: row.cloned_from,
     endpoints: parseEndpoints(row.endpoints),
     lastSeenAt: row.last_seen_at,
     memberships,

@@ -4,6 +4,7 @@
  */
 import type { Organization } from '@etherloom/api';
 import { LIST_ROWS_MAX } from '@etherloom/api';
+import { foundAuthority } from '../authority/authorities.ts';
 import { makeId } from '../identifiers.ts';
 import { RequestError } from '../request-error.ts';
 import { countRows } from './count.ts';
@@ -41,6 +42,7 @@ export async function createOrganization(
   }
   const row = { id: makeId('org', tx.random), name: given.name, created_at: tx.now.toISOString() };
   await tx.db.insertInto('organizations').values(row).execute();
+  await foundAuthority(tx, row.id);
   return toOrganization(row);
 }
 
@@ -56,6 +58,21 @@ export async function organizationIdFor(tx: Tx, id: string | undefined): Promise
     id === undefined
       ? 'there is no organization "default": name one by its id'
       : `no organization has id ${id}`,
+  );
+}
+
+/** Finds an organization by id or name. Rejects with not_found. */
+export async function findOrganization(tx: Tx, idOrName: string): Promise<OrganizationRow> {
+  const rows = await tx.db
+    .selectFrom('organizations')
+    .selectAll()
+    .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
+    .execute();
+  const row = rows.find(({ id }) => id === idOrName) ?? rows[0];
+  if (row) return row;
+  throw new RequestError(
+    'not_found',
+    `no organization has the id or name "${idOrName.slice(0, 80)}"`,
   );
 }
 

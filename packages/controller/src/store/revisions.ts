@@ -2,13 +2,25 @@
  * Revisions: a number for each network that rises by one with every change that members must know.
  * A member carries the revision of its last change; one that is gone leaves a tombstone with the
  * span of revisions at which it was there. From both a delta from any revision not older than the
- * network's delta floor can be made.
+ * network's delta floor can be made. All of it is about what is published: signed statements, and
+ * where members are reached.
  */
-import type { Delta, Member, NetworkConfig, NetworkState } from '@etherloom/api';
+import type {
+  CredentialStatement,
+  Delta,
+  Member,
+  MemberProof,
+  NetworkConfig,
+  NetworkProof,
+  NetworkProofDelta,
+  NetworkState,
+  NetworkStatement,
+} from '@etherloom/api';
 import { networkDigest } from '@etherloom/core';
-import { RESTORED_REVISIONS, TOMBSTONES_MAX } from '../limits.ts';
+import { readSigned, readText } from '../authority/signed.ts';
+import { FRESH_STATEMENTS, RESTORED_REVISIONS, TOMBSTONES_MAX } from '../limits.ts';
 import { countInNetwork } from './count.ts';
-import type { NetworkRow } from './schema.ts';
+import type { NodeRow, PublishedMemberRow, PublishedNetworkRow } from './schema.ts';
 import type { Tx } from './store.ts';
 
 /** Raises the revision of a network and notes it as changed; gives the revision reached. */
@@ -24,8 +36,9 @@ export async function raiseRevision(tx: Tx, networkId: string): Promise<number> 
 }
 
 /**
- * Lifts every network above any revision that agents may hold of it, so that each of them takes the
- * whole state anew. For a database that was restored from an older backup.
+ * Lifts every network above any revision and any version that agents may hold of it, so that each
+ * of them takes the whole state anew. For a database that was restored from an older backup. The
+ * statements are made anew by the upkeep that follows.
  */
 export async function supersedeRevisions(tx: Tx): Promise<void> {
   await tx.db
@@ -34,22 +47,26 @@ export async function supersedeRevisions(tx: Tx): Promise<void> {
       revision: eb('revision', '+', RESTORED_REVISIONS),
       config_revision: eb('revision', '+', RESTORED_REVISIONS),
       delta_floor: eb('revision', '+', RESTORED_REVISIONS),
+      statement_version: eb('statement_version', '+', RESTORED_REVISIONS),
+      roster_version: eb('roster_version', '+', RESTORED_REVISIONS),
+      credential_serial: eb('credential_serial', '+', RESTORED_REVISIONS),
+      settled_authority: FRESH_STATEMENTS,
     }))
     .execute();
   await tx.db.deleteFrom('tombstones').execute();
 }
 
-/** Something that peers know about a node changed: all its networks learn it. */
+/** Where a node is reached changed: the members of all its networks learn it. */
 export async function raiseRevisionsOfNode(tx: Tx, nodeId: string): Promise<void> {
   const rows = await tx.db
-    .selectFrom('memberships')
+    .selectFrom('published_members')
     .select('network_id')
     .where('node_id', '=', nodeId)
     .execute();
   for (const { network_id } of rows) {
     const revision = await raiseRevision(tx, network_id);
     await tx.db
-      .updateTable('memberships')
+      .updateTable('published_members')
       .set({ changed_revision: revision })
       .where('network_id', '=', network_id)
       .where('node_id', '=', nodeId)
@@ -103,10 +120,10 @@ export async function addTombstone(
 /** Networks of a node, at their revisions. */
 export async function revisionsOfNode(tx: Tx, nodeId: string): Promise<Map<string, number>> {
   const rows = await tx.db
-    .selectFrom('memberships')
-    .innerJoin('networks', 'networks.id', 'memberships.network_id')
+    .selectFrom('published_members')
+    .innerJoin('networks', 'networks.id', 'published_members.network_id')
     .select(['networks.id', 'networks.revision'])
-    .where('memberships.node_id', '=', nodeId)
+    .where('published_members.node_id', '=', nodeId)
     .execute();
   return new Map(rows.map((row) => [row.id, row.revision]));
 }
@@ -118,48 +135,75 @@ export async function revisionForMember(
   nodeId: string,
 ): Promise<number | null> {
   const row = await tx.db
-    .selectFrom('memberships')
-    .innerJoin('networks', 'networks.id', 'memberships.network_id')
+    .selectFrom('published_members')
+    .innerJoin('networks', 'networks.id', 'published_members.network_id')
     .select('networks.revision')
-    .where('memberships.network_id', '=', networkId)
-    .where('memberships.node_id', '=', nodeId)
+    .where('published_members.network_id', '=', networkId)
+    .where('published_members.node_id', '=', nodeId)
     .executeTakeFirst();
   return row?.revision ?? null;
 }
 
-/** The whole state of a network, members sorted by node id; null when there is no such network. */
-export async function readState(tx: Tx, networkId: string): Promise<NetworkState | null> {
+/** State and proof of a network, as its members are told. */
+export interface PublishedState {
+  readonly state: NetworkState;
+  readonly proof: NetworkProof;
+  /** Version of the authority that signed the roster. */
+  readonly authorityVersion: number;
+}
+
+/**
+ * The whole published state of a network, members sorted by node id; null when there is no such
+ * network, or nothing of it is signed.
+ */
+export async function readState(tx: Tx, networkId: string): Promise<PublishedState | null> {
   const network = await tx.db
-    .selectFrom('networks')
-    .selectAll()
-    .where('id', '=', networkId)
+    .selectFrom('published_networks')
+    .innerJoin('networks', 'networks.id', 'published_networks.network_id')
+    .selectAll('published_networks')
+    .select('networks.revision')
+    .where('published_networks.network_id', '=', networkId)
     .executeTakeFirst();
   if (!network) return null;
+  const rows = await readMemberRows(tx, networkId);
+  const members = rows.map((row) => [row, toProof(row)] as const);
   return {
-    config: toConfig(network),
-    revision: network.revision,
-    members: await readMembers(tx, networkId),
+    state: {
+      config: toConfig(network),
+      revision: network.revision,
+      members: members.map(([row, proof]) => toMember(row, proof)),
+    },
+    proof: {
+      network: readSigned(network.statement),
+      roster: readSigned(network.roster),
+      revocations: await readRevocations(tx, networkId),
+      members: Object.fromEntries(members.map(([row, proof]) => [row.node_id, proof])),
+    },
+    authorityVersion: network.roster_authority_version,
   };
 }
 
-/** What an agent at `fromRevision` lacks of `state`; null when only a snapshot can say it. */
+/** What an agent at `fromRevision` lacks of `published`; null when only a snapshot can say it. */
 export async function readDelta(
   tx: Tx,
-  state: NetworkState,
+  { state, proof }: PublishedState,
   fromRevision: number,
 ): Promise<Delta | null> {
   const networkId = state.config.id;
   const network = await tx.db
     .selectFrom('networks')
-    .select(['config_revision', 'delta_floor'])
+    .innerJoin('published_networks', 'published_networks.network_id', 'networks.id')
+    .select(['config_revision', 'delta_floor', 'roster_revision', 'revocations_revision'])
     .where('id', '=', networkId)
     .executeTakeFirstOrThrow();
   if (fromRevision < network.delta_floor || fromRevision > state.revision) return null;
   const changed = await tx.db
-    .selectFrom('memberships')
-    .select('node_id')
+    .selectFrom('published_members')
+    .select(['node_id', 'changed_revision', 'proof_revision'])
     .where('network_id', '=', networkId)
-    .where('changed_revision', '>', fromRevision)
+    .where((eb) =>
+      eb.or([eb('changed_revision', '>', fromRevision), eb('proof_revision', '>', fromRevision)]),
+    )
     .execute();
   const gone = await tx.db
     .selectFrom('tombstones')
@@ -169,65 +213,78 @@ export async function readDelta(
     .where('joined_revision', '<=', fromRevision)
     .where('removed_revision', '>', fromRevision)
     .execute();
-  const upserts = new Set(changed.map((row) => row.node_id));
+  const upserts = new Set(
+    changed.filter((row) => row.changed_revision > fromRevision).map((row) => row.node_id),
+  );
   const present = new Set(state.members.map((member) => member.nodeId));
+  const hasConfig = network.config_revision > fromRevision;
+  const proofDelta: NetworkProofDelta = {
+    ...(hasConfig ? { network: proof.network } : {}),
+    ...(network.roster_revision > fromRevision ? { roster: proof.roster } : {}),
+    ...(network.revocations_revision > fromRevision ? { revocations: proof.revocations } : {}),
+    members: Object.fromEntries(
+      changed.flatMap((row) => {
+        const of = proof.members[row.node_id];
+        return of && row.proof_revision > fromRevision ? [[row.node_id, of] as const] : [];
+      }),
+    ),
+  };
   return {
     networkId,
     type: 'delta',
     fromRevision,
     toRevision: state.revision,
-    ...(network.config_revision > fromRevision ? { config: state.config } : {}),
+    ...(hasConfig ? { config: state.config } : {}),
     upserts: state.members.filter((member) => upserts.has(member.nodeId)),
     removals: gone.map((row) => row.node_id).filter((nodeId) => !present.has(nodeId)),
+    proof: proofDelta,
     digest: networkDigest(state),
   };
 }
 
-async function readMembers(tx: Tx, networkId: string): Promise<Member[]> {
-  const rows = await tx.db
-    .selectFrom('memberships')
-    .innerJoin('nodes', 'nodes.id', 'memberships.node_id')
-    .select([
-      'nodes.id',
-      'nodes.name',
-      'nodes.session_key',
-      'nodes.sign_key',
-      'nodes.endpoints',
-      'memberships.mac',
-    ])
-    .where('memberships.network_id', '=', networkId)
-    .orderBy('nodes.id')
+type MemberRow = Pick<PublishedMemberRow, 'node_id' | 'statement' | 'renewal'> &
+  Pick<NodeRow, 'endpoints' | 'endpoint_record'>;
+
+function readMemberRows(tx: Tx, networkId: string): Promise<MemberRow[]> {
+  return tx.db
+    .selectFrom('published_members')
+    .innerJoin('nodes', 'nodes.id', 'published_members.node_id')
+    .select(['node_id', 'statement', 'renewal', 'endpoints', 'endpoint_record'])
+    .where('network_id', '=', networkId)
+    .orderBy('node_id')
     .execute();
-  const addresses = await readAddresses(tx, networkId);
-  return rows.map((row) => ({
-    nodeId: row.id,
-    name: row.name,
-    sessionKey: row.session_key,
-    signKey: row.sign_key,
-    mac: row.mac,
-    addresses: addresses.get(row.id) ?? [],
-    endpoints: parseEndpoints(row.endpoints),
-  }));
 }
 
-/** Addresses of the members by node id; IPv4 before IPv6. */
-async function readAddresses(tx: Tx, networkId: string): Promise<Map<string, string[]>> {
+function toProof(row: MemberRow): MemberProof {
+  return {
+    credential: readSigned(row.statement),
+    renewal: row.renewal === null ? null : readSigned(row.renewal),
+  };
+}
+
+/** A member as its credential says, reached where its own record says. */
+function toMember(row: MemberRow, proof: MemberProof): Member {
+  const credential = readText<CredentialStatement>(proof.credential.statement);
+  return {
+    nodeId: credential.nodeId,
+    name: credential.name,
+    sessionKey: credential.sessionKey,
+    signKey: credential.signKey,
+    mac: credential.mac,
+    addresses: credential.addresses,
+    endpoints: row.endpoint_record === null ? [] : parseEndpoints(row.endpoints),
+    endpointRecord: row.endpoint_record,
+  };
+}
+
+async function readRevocations(tx: Tx, networkId: string): Promise<NetworkProof['revocations']> {
   const rows = await tx.db
-    .selectFrom('addresses')
-    .select(['node_id', 'address'])
+    .selectFrom('published_revocations')
+    .select('statement')
     .where('network_id', '=', networkId)
-    .where('released_at', 'is', null)
-    .orderBy('family')
-    .orderBy('address_key')
+    .orderBy('node_id')
     .execute();
-  const byNode = new Map<string, string[]>();
-  for (const row of rows) {
-    if (row.node_id === null) continue;
-    const list = byNode.get(row.node_id);
-    if (list) list.push(row.address);
-    else byNode.set(row.node_id, [row.address]);
-  }
-  return byNode;
+  return rows.map((row) => readSigned(row.statement));
 }
 
 /** Endpoints as they are stored. */
@@ -235,13 +292,14 @@ export function parseEndpoints(stored: string): string[] {
   return JSON.parse(stored) as string[]; // written by this program from checked texts
 }
 
-function toConfig(row: NetworkRow): NetworkConfig {
+function toConfig(row: PublishedNetworkRow): NetworkConfig {
+  const said = readText<NetworkStatement>(readSigned(row.statement).statement);
   return {
-    id: row.id,
-    name: row.name,
-    vni: row.vni,
-    mtuBytes: row.mtu_bytes,
-    ipv4: row.ipv4,
-    ipv6: row.ipv6,
+    id: said.networkId,
+    name: said.name,
+    vni: said.vni,
+    mtuBytes: said.mtuBytes,
+    ipv4: said.ipv4,
+    ipv6: said.ipv6,
   };
 }

@@ -3,6 +3,7 @@
  * addresses have a second form as 32 hex digits, which sorts like the address. Both are the same in
  * every database.
  */
+import type { NodeState } from '@etherloom/api';
 
 export interface OrganizationRow {
   readonly id: string;
@@ -18,6 +19,8 @@ export interface NetworkRow {
   readonly mtu_bytes: number;
   readonly ipv4: string | null;
   readonly ipv6: string | null;
+  /** JSON of NetworkSettings. */
+  readonly settings: string;
   /** Key of the lowest address that was never given; null with the pool. */
   readonly ipv4_cursor: string | null;
   readonly ipv6_cursor: string | null;
@@ -26,6 +29,12 @@ export interface NetworkRow {
   readonly config_revision: number;
   /** Lowest revision from which a delta can be made: removals before it are forgotten. */
   readonly delta_floor: number;
+  /** Last numbers given to statements; they only rise. */
+  readonly statement_version: number;
+  readonly roster_version: number;
+  readonly credential_serial: number;
+  /** Version of the authority for which all its statements were made; FRESH: for none of them. */
+  readonly settled_authority: number;
   readonly created_at: string;
 }
 
@@ -37,19 +46,51 @@ export interface NodeRow {
   readonly session_key: string;
   /** JSON array of endpoint texts. */
   readonly endpoints: string;
+  /** The node's signed record of them, base64url; null: it gave none. */
+  readonly endpoint_record: string | null;
   readonly last_seen_at: string | null;
   /** Set: refused for good. The row stays so that its id and keys are known. */
   readonly removed_at: string | null;
+  readonly state: NodeState;
+  /** The node of which this one is a copy that got an identity of its own. */
+  readonly cloned_from: string | null;
   readonly created_at: string;
 }
 
+/** The newest lease of a node, and who holds it. */
+export interface LeaseRow {
+  readonly node_id: string;
+  readonly epoch: number;
+  readonly hash: string;
+  readonly previous_epoch: number;
+  readonly previous_hash: string;
+  readonly instance: string;
+  /** JSON of HostHints. */
+  readonly hints: string;
+}
+
+/** A lease that the rule `replace` took from its holder. */
+export interface RetiredLeaseRow {
+  readonly node_id: string;
+  readonly epoch: number;
+  readonly hash: string;
+}
+
+/** Lets one clone of a node become a node of its own. */
+export interface SplitTicketRow {
+  readonly secret_hash: string;
+  readonly origin_node_id: string;
+  /** The node that it made; the same one may present it again. */
+  readonly used_by: string | null;
+  readonly expires_at: string;
+  readonly created_at: string;
+}
+
+/** What operators want. What members are told is in the tables of published statements. */
 export interface MembershipRow {
   readonly network_id: string;
   readonly node_id: string;
   readonly mac: string;
-  readonly joined_revision: number;
-  /** Revision at which its peers last had to learn something about this member. */
-  readonly changed_revision: number;
   readonly created_at: string;
 }
 
@@ -84,9 +125,122 @@ export interface JoinTokenRowStored {
   readonly created_at: string;
 }
 
-export interface VniQuarantineRow {
+/** What a join token that is good without a controller has set aside. */
+export interface VoucherRow {
+  readonly token_id: string;
+  /** JSON array. */
+  readonly reservation_ids: string;
+  /** What it made can be valid until then. */
+  readonly keep_until: string;
+}
+
+/** A node that may still act on a VNI. */
+export interface VniHolderRow {
   readonly vni: number;
-  readonly until: string;
+  readonly network_id: string;
+  readonly node_id: string;
+  /** End of its last credential; null while it is a member. */
+  readonly until: string | null;
+}
+
+/** How the keys of this controller are sealed; one row. */
+export interface CustodyRow {
+  readonly id: number;
+  readonly kind: 'file' | 'passphrase';
+  /** Salt and cost of scrypt, JSON; null for a key file. */
+  readonly derivation: string | null;
+  /** Sealed known bytes: a wrong key shows before it is used. */
+  readonly proof: string;
+}
+
+/** A private key that this controller holds, sealed. */
+export interface SealedKeyRow {
+  readonly public_key: string;
+  readonly organization_id: string;
+  readonly purpose: 'authority' | 'renewal';
+  readonly sealed: string;
+  /** Given up by the operator because the key that sealed it is lost. */
+  readonly lost_at: string | null;
+  readonly created_at: string;
+}
+
+/** A version of an organization's authority; the highest is in force. */
+export interface AuthorityRow {
+  readonly organization_id: string;
+  readonly version: number;
+  /** JSON of SignedStatement. */
+  readonly statement: string;
+  readonly hash: string;
+  readonly created_at: string;
+}
+
+/** The signed network statement and roster that members hold. */
+export interface PublishedNetworkRow {
+  readonly network_id: string;
+  /** JSON of SignedStatement. */
+  readonly statement: string;
+  readonly hash: string;
+  readonly authority_version: number;
+  /** JSON of SignedStatement. */
+  readonly roster: string;
+  readonly roster_authority_version: number;
+  /** Revisions at which members last had to learn the roster and the revocations. */
+  readonly roster_revision: number;
+  readonly revocations_revision: number;
+}
+
+/** A credential that members hold. */
+export interface PublishedMemberRow {
+  readonly network_id: string;
+  readonly node_id: string;
+  /** JSON of SignedStatement. */
+  readonly statement: string;
+  readonly hash: string;
+  readonly serial: number;
+  readonly authority_version: number;
+  /** JSON of SignedStatement; null: none. */
+  readonly renewal: string | null;
+  /** End by the renewal, or by the credential itself. */
+  readonly expires_at: string;
+  readonly renew_at: string;
+  readonly renewable_until: string;
+  readonly joined_revision: number;
+  /** Revision at which its peers last had to learn something about this member. */
+  readonly changed_revision: number;
+  /** Revision at which credential or renewal changed. */
+  readonly proof_revision: number;
+}
+
+/** A revocation that members hold. */
+export interface PublishedRevocationRow {
+  readonly network_id: string;
+  readonly node_id: string;
+  /** JSON of SignedStatement. */
+  readonly statement: string;
+  readonly hash: string;
+  readonly serial: number;
+  readonly authority_version: number;
+  /** Until then a credential that it ends could be valid. */
+  readonly keep_until: string;
+}
+
+export type PendingKind = 'authority' | 'network' | 'credential' | 'revocation' | 'roster';
+
+/** A statement that lacks signatures. */
+export interface PendingStatementRow {
+  /** What it is about: at most one statement waits for each. */
+  readonly subject: string;
+  readonly organization_id: string;
+  readonly network_id: string | null;
+  readonly node_id: string | null;
+  readonly kind: PendingKind;
+  readonly statement: string;
+  readonly hash: string;
+  /** End of a credential: afterwards it is not worth a signature; null: of use at any time. */
+  readonly good_until: string | null;
+  /** JSON of [{ key, signature }], verified. */
+  readonly signatures: string;
+  readonly created_at: string;
 }
 
 /**
@@ -101,6 +255,9 @@ export interface TombstoneRow {
 }
 
 export interface Schema {
+  readonly leases: LeaseRow;
+  readonly retired_leases: RetiredLeaseRow;
+  readonly split_tickets: SplitTicketRow;
   readonly schema_version: { readonly version: number };
   readonly organizations: OrganizationRow;
   readonly networks: NetworkRow;
@@ -109,6 +266,14 @@ export interface Schema {
   readonly addresses: AddressRow;
   readonly reservations: ReservationRow;
   readonly join_tokens: JoinTokenRowStored;
-  readonly vni_quarantine: VniQuarantineRow;
+  readonly vouchers: VoucherRow;
+  readonly vni_holders: VniHolderRow;
+  readonly custody: CustodyRow;
+  readonly sealed_keys: SealedKeyRow;
+  readonly authorities: AuthorityRow;
+  readonly published_networks: PublishedNetworkRow;
+  readonly published_members: PublishedMemberRow;
+  readonly published_revocations: PublishedRevocationRow;
+  readonly pending_statements: PendingStatementRow;
   readonly tombstones: TombstoneRow;
 }

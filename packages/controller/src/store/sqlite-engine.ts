@@ -119,6 +119,7 @@ function setPragmas(database: DatabaseSync): void {
   database.exec('PRAGMA synchronous = FULL'); // an acknowledged write survives a power cut
   database.exec('PRAGMA foreign_keys = ON');
   database.exec('PRAGMA trusted_schema = OFF');
+  database.exec('PRAGMA secure_delete = ON'); // of a key that was removed nothing is left
 }
 
 function makeEngine(database: DatabaseSync): Engine {

@@ -1,13 +1,16 @@
 /** Store operations on a real SQLite file with a virtual clock. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { JoinRequest } from '@etherloom/api';
-import { applyDelta, applySnapshot, networkDigest } from '@etherloom/core';
+import { STALENESS_DAYS_DEFAULT } from '@etherloom/api';
+import { applyDelta, applyProofDelta, applySnapshot, networkDigest } from '@etherloom/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RELEASED_ADDRESSES_MAX, TOMBSTONES_MAX, VNI_QUARANTINE_MS } from '../limits.ts';
+import { Keyring } from '../authority/keyring.ts';
+import { settle } from '../authority/settle.ts';
+import { DAY_MS, RELEASED_ADDRESSES_MAX, TOMBSTONES_MAX } from '../limits.ts';
 import { createJoinToken } from './join-tokens.ts';
 import { join } from './join.ts';
 import { endMembership, listMembers } from './members.ts';
@@ -18,8 +21,9 @@ import { createReservation, deleteReservation } from './reservations.ts';
 import { readDelta, readState } from './revisions.ts';
 import { openSqlite } from './sqlite-engine.ts';
 import { Store } from './store.ts';
-import { allocateVni } from './vni.ts';
+import { allocateVni, awaitedReleases, confirmReleased } from './vni.ts';
 
+const SEALING_KEY = randomBytes(32);
 let directory: string;
 let path: string;
 let store: Store;
@@ -37,7 +41,12 @@ afterEach(async () => {
 });
 
 async function openStore(): Promise<Store> {
-  const opened = new Store(await openSqlite(path), { now: () => nowMs, random: randomBytes });
+  const opened = new Store(await openSqlite(path), {
+    now: () => nowMs,
+    random: randomBytes,
+    keyring: new Keyring(SEALING_KEY),
+    settle,
+  });
   await opened.transact(ensureDefaultOrganization);
   return opened;
 }
@@ -51,8 +60,7 @@ function makeNetwork(
 }
 
 function request(nodeId: string): JoinRequest {
-  const key = (kind: string) =>
-    Buffer.from(`${kind}${nodeId}`).toString('base64url').slice(0, 43).padEnd(43, 'A');
+  const key = (kind: string) => createHash('sha256').update(`${kind}${nodeId}`).digest('base64url');
   return {
     tokenId: '',
     network: '',
@@ -195,25 +203,50 @@ describe('addresses', () => {
 });
 
 describe('VNIs', () => {
-  test('are the lowest free ones, and rest after a deletion', async () => {
+  test('are the lowest free ones; one that nobody ever held is free at once', async () => {
     const first = await makeNetwork('a');
     expect((await makeNetwork('b')).vni).toBe(first.vni + 1);
     await store.transact((tx) => deleteNetwork(tx, 'a'));
-    nowMs += VNI_QUARANTINE_MS - 1;
-    expect((await makeNetwork('c')).vni).toBe(first.vni + 2);
-    nowMs += 1;
-    expect((await makeNetwork('d')).vni).toBe(first.vni);
+    expect((await makeNetwork('c')).vni).toBe(first.vni);
   });
 
-  test('that are all in use or at rest are refused', async () => {
+  test('rest until the credential of each holder has run out', async () => {
+    const first = await makeNetwork('a');
+    await joinAs('a', 'node1');
+    const endMs = nowMs + STALENESS_DAYS_DEFAULT * DAY_MS;
+    await store.transact((tx) => deleteNetwork(tx, 'a'));
+    nowMs = endMs - 1;
+    expect((await makeNetwork('b')).vni).toBe(first.vni + 1);
+    nowMs = endMs;
+    expect((await makeNetwork('c')).vni).toBe(first.vni);
+  });
+
+  test('rest until each holder has confirmed, a former member too, and a member cannot', async () => {
+    const first = await makeNetwork('a');
+    await joinAs('a', 'node1');
+    await joinAs('a', 'node2');
+    await leave(first.id, 'node2');
+    const confirm = (nodeId: string) =>
+      store.transact((tx) => confirmReleased(tx, first.id, nodeId));
+    await confirm('node1');
+    await store.transact((tx) => deleteNetwork(tx, 'a'));
+    expect(await store.transact((tx) => awaitedReleases(tx, 'node2'))).toEqual([first.id]);
+    await confirm('node2');
+    expect((await makeNetwork('b')).vni).toBe(first.vni + 1);
+    await confirm('node1');
+    expect((await makeNetwork('c')).vni).toBe(first.vni);
+  });
+
+  test('that are all in use or held are refused', async () => {
     const { vni } = await makeNetwork('a');
     await makeNetwork('b');
+    await joinAs('b', 'node1');
     await store.transact((tx) => deleteNetwork(tx, 'b'));
     const range = { min: vni, max: vni + 1 };
     await expect(store.transact((tx) => allocateVni(tx, range))).rejects.toMatchObject({
       code: 'vni_exhausted',
     });
-    nowMs += VNI_QUARANTINE_MS;
+    nowMs += STALENESS_DAYS_DEFAULT * DAY_MS;
     expect(await store.transact((tx) => allocateVni(tx, range))).toBe(vni + 1);
   });
 });
@@ -262,36 +295,49 @@ test('a delta from any revision above the floor leads to the digest of the state
   }
   const last = states.at(-1);
   if (!last) throw new Error('no state');
-  for (const state of states) {
-    if (!state || state.revision === last.revision) continue;
+  for (const held of states) {
+    if (!held || held.state.revision === last.state.revision) continue;
+    const { state } = held;
     const delta = await store.transact((tx) => readDelta(tx, last, state.revision));
     if (!delta) throw new Error(`no delta from ${state.revision}`);
     expect(applyDelta(state, delta)).toMatchObject({ ok: true });
+    expect(applyProofDelta(held.proof, delta)).toEqual(last.proof);
   }
-  expect(applySnapshot(undefined, { state: last, digest: networkDigest(last) }).ok).toBe(true);
+  const digest = networkDigest(last.state);
+  expect(applySnapshot(undefined, { state: last.state, digest }).ok).toBe(true);
   expect(await store.transact((tx) => readDelta(tx, last, 0))).toBeNull();
 });
 
 test('removals above the limit are forgotten, and the floor rises with them', async () => {
   const network = await makeNetwork('a', '10.0.0.0/8');
   await store.transact(async (tx) => {
-    const { row, secret } = await createJoinToken(tx, {
-      network: 'a',
-      uses: 1_000_000,
-      lifetimeSeconds: 60,
-    });
-    for (let i = 0; i < TOMBSTONES_MAX + 5; i += 1) {
-      await join(tx, { ...request('node1'), tokenId: row.id, network: 'a', secret });
-      await endMembership(tx, network.id, 'node1');
-    }
+    const rows = Array.from({ length: TOMBSTONES_MAX }, (_, i) => ({
+      network_id: network.id,
+      node_id: `gone${i}`,
+      joined_revision: 1,
+      removed_revision: i + 2,
+    }));
+    for (let i = 0; i < rows.length; i += 512)
+      await tx.db
+        .insertInto('tombstones')
+        .values(rows.slice(i, i + 512))
+        .execute();
+    await tx.db
+      .updateTable('networks')
+      .set({ revision: TOMBSTONES_MAX + 1 })
+      .execute();
   });
+  for (let i = 0; i < 5; i += 1) {
+    await joinAs('a', 'node1');
+    await leave(network.id, 'node1');
+  }
   const { floor, count } = await store.transact(async (tx) => ({
     floor: (await tx.db.selectFrom('networks').select('delta_floor').executeTakeFirstOrThrow())
       .delta_floor,
     count: (await tx.db.selectFrom('tombstones').select('node_id').execute()).length,
   }));
   expect(count).toBe(TOMBSTONES_MAX);
-  expect(floor).toBe(11); // created at 1, then five pairs of join and removal
+  expect(floor).toBe(6); // that of the fifth removal, the last one that was forgotten
 });
 
 describe('the database file', () => {

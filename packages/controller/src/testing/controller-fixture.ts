@@ -10,11 +10,13 @@ import { join } from 'node:path';
 import type {
   AgentMessage,
   Client,
+  HostHints,
   ControllerMessage,
   JoinReply,
   JoinRequest,
 } from '@etherloom/api';
 import {
+  LINK_MESSAGE_BYTES_MAX,
   controllerMessageSchema,
   createClient,
   decodeJoinToken,
@@ -22,10 +24,13 @@ import {
   linkSigningText,
   toBase64url,
 } from '@etherloom/api';
+import type { HeldLease } from '@etherloom/core';
+import { encodeOrdinal, parseEndpoint, signEndpointRecord } from '@etherloom/core';
+import { firstLease, presentLease, takeEpoch, withNext } from '@etherloom/core';
 import { createPinnedSender, openPinnedWebSocket } from '@etherloom/transport';
 import { pino } from 'pino';
 import type { WebSocket } from 'ws';
-import type { Controller } from '../controller.ts';
+import type { Controller, ControllerOptions } from '../controller.ts';
 import { startController } from '../controller.ts';
 
 /** A wait that reaches this has failed. */
@@ -53,6 +58,9 @@ export async function startTestController(
     readonly dataDirectory?: string;
     readonly now?: () => number;
     readonly isRestored?: boolean;
+    readonly sealingKey?: ControllerOptions['sealingKey'];
+    readonly areAuthorityKeysLost?: boolean;
+    readonly monotonicMs?: () => number;
   } = {},
 ): Promise<TestController> {
   const dataDirectory = options.dataDirectory ?? makeDataDirectory();
@@ -62,6 +70,11 @@ export async function startTestController(
     log: pino({ level: 'silent' }),
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(options.isRestored === undefined ? {} : { isRestored: options.isRestored }),
+    ...(options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey }),
+    ...(options.areAuthorityKeysLost === undefined
+      ? {}
+      : { areAuthorityKeysLost: options.areAuthorityKeysLost }),
+    ...(options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs }),
   });
   const adminToken = readFileSync(controller.adminTokenPath, 'utf8').trim();
   return {
@@ -93,6 +106,23 @@ export interface TestNode {
   readonly signKey: string;
   readonly sessionKey: string;
   readonly privateKey: KeyObject;
+  /** One start of an agent of it. */
+  readonly instance: string;
+  readonly hints: HostHints;
+  /** What its disk holds. */
+  lease: HeldLease;
+}
+
+/** The same disk on another host, or the same host started again. */
+export function copyNode(
+  node: TestNode,
+  marks: { readonly machineId?: string; readonly bootId?: string } = {},
+): TestNode {
+  return {
+    ...node,
+    instance: randomBytes(8).toString('hex'),
+    hints: { ...node.hints, ...marks },
+  };
 }
 
 export function makeNode(id: string = randomBytes(16).toString('hex')): TestNode {
@@ -103,7 +133,34 @@ export function makeNode(id: string = randomBytes(16).toString('hex')): TestNode
     signKey: signing.publicKey.export({ format: 'jwk' }).x ?? '',
     sessionKey: session.publicKey.export({ format: 'jwk' }).x ?? '',
     privateKey: createPrivateKey(signing.privateKey.export({ format: 'pem', type: 'pkcs8' })),
+    instance: randomBytes(8).toString('hex'),
+    hints: {
+      bootId: `boot-${id}`,
+      machineId: `machine-${id}`,
+      cloudInstanceId: null,
+      vmGenerationId: null,
+    },
+    lease: firstLease(toBase64url(randomBytes(32))),
   };
+}
+
+let sequence = 0n;
+
+/** A report of endpoints that the node signed; each later one is newer. */
+export function makeEndpoints(
+  node: TestNode,
+  endpoints: readonly string[],
+): Extract<AgentMessage, { type: 'endpoints' }> {
+  sequence += 1n;
+  const record = signEndpointRecord(
+    {
+      nodeId: Buffer.from(node.id, 'hex'),
+      ordinal: encodeOrdinal(1, sequence),
+      endpoints: endpoints.map(parseEndpoint),
+    },
+    (bytes) => sign(null, bytes, node.privateKey),
+  );
+  return { type: 'endpoints', endpoints: [...endpoints], record: toBase64url(record) };
 }
 
 /** A signed join request. */
@@ -157,7 +214,7 @@ export class TestLink {
   constructor(controller: Controller) {
     this.socket = openPinnedWebSocket(`${controller.url.replace('https:', 'wss:')}/v1/agent`, {
       tlsFingerprint: controller.tlsFingerprint,
-      maxPayloadBytes: 4_194_304,
+      maxPayloadBytes: LINK_MESSAGE_BYTES_MAX,
       handshakeTimeoutMs: DEADLINE_MS,
     });
     this.socket.on('error', () => {});
@@ -223,24 +280,60 @@ export class TestLink {
   }
 }
 
+/** Opens a node's link as its agent does, up to the controller's answer. */
+export async function openLink(
+  test: TestController,
+  node: TestNode,
+  revisions: Readonly<Record<string, number>> = {},
+  authority: string | null = null,
+): Promise<TestLink> {
+  const link = new TestLink(test.controller);
+  const { nonce } = await link.next('challenge');
+  link.send(
+    makeAuthenticate(node, nonce, test.controller.tlsFingerprint, { revisions, authority }),
+  );
+  return link;
+}
+
+/** Makes the next secret of the node's lease, and the message that shows it. */
+export function makeAuthenticate(
+  node: TestNode,
+  nonce: string,
+  tlsFingerprint: string,
+  held: {
+    readonly revisions?: Readonly<Record<string, number>>;
+    readonly authority?: string | null;
+  } = {},
+): Extract<AgentMessage, { type: 'authenticate' }> {
+  const lease = withNext(node.lease, toBase64url(randomBytes(32)));
+  node.lease = lease;
+  return {
+    type: 'authenticate',
+    nodeId: node.id,
+    version: '0.1.0',
+    signature: signText(node, linkSigningText(nonce, node.id, tlsFingerprint)),
+    revisions: { ...held.revisions },
+    authority: held.authority ?? null,
+    instance: node.instance,
+    lease: presentLease({ ...lease, next: lease.next ?? '' }),
+    host: node.hints,
+  };
+}
+
 /** Connects a node's agent that holds `revisions`; resolves at its welcome. */
 export async function connectAgent(
   test: TestController,
   node: TestNode,
   revisions: Readonly<Record<string, number>> = {},
+  authority: string | null = null,
 ): Promise<{
   readonly link: TestLink;
   readonly welcome: Extract<ControllerMessage, { type: 'welcome' }>;
 }> {
-  const link = new TestLink(test.controller);
-  const { nonce } = await link.next('challenge');
-  const signature = signText(node, linkSigningText(nonce, node.id, test.controller.tlsFingerprint));
-  link.send({
-    type: 'authenticate',
-    nodeId: node.id,
-    version: '0.1.0',
-    signature,
-    revisions: { ...revisions },
-  });
-  return { link, welcome: await link.next('welcome') };
+  const link = await openLink(test, node, revisions, authority);
+  const welcome = await link.next('welcome');
+  const taken = takeEpoch(node.lease, welcome.lease.epoch);
+  if (taken === undefined) throw new Error(`epoch ${welcome.lease.epoch} does not follow`);
+  node.lease = taken;
+  return { link, welcome };
 }
