@@ -1,28 +1,43 @@
 /**
  * The agent: state directory, host, link and local API put together. What a person can ask of it is
  * here (join, leave, ping, status); how the host follows is host.ts, how the link lives is
- * link/controller-link.ts.
+ * link/controller-link.ts, what becomes of a copy of a node is identity/.
  */
 import { readFileSync } from 'node:fs';
-import type { AgentJoin } from '@etherloom/api';
+import type { AgentJoin, JoinToken } from '@etherloom/api';
+import { formatEndpoint } from '@etherloom/core';
 import type { MeshEvent } from '@etherloom/core';
 import type { Logger } from 'pino';
+import { monotonicMs } from './clock.ts';
+import type { DatapathProcessOptions } from './datapath/process.ts';
 import { StateDirectory } from './disk/state-directory.ts';
 import type { ControllerRecord, MembershipRecord } from './disk/state-directory.ts';
 import { AgentError, messageOf } from './errors.ts';
+import type { DoubledNode } from './gossip.ts';
 import { Host } from './host.ts';
-import { assertTapDevices, listInterfaces } from './interfaces/iproute.ts';
-import { defaultInterfaceName, planInterfaces } from './interfaces/plan.ts';
-import { CONTROLLER_URLS_MAX, JOIN_READY_MS, RESYNC_TRIES_MAX } from './limits.ts';
+import { Holders } from './identity/holders.ts';
+import { Place } from './identity/place.ts';
+import type { AfterRefusal } from './identity/place.ts';
+import { Rebirths } from './identity/rebirth.ts';
+import { assertInterfaceFree } from './interfaces/free-name.ts';
+import { joinedNetwork, notJoined, untilUp } from './joined-network.ts';
+import type { JoinedNetwork } from './joined-network.ts';
+import { CONTROLLER_URLS_MAX, REJECTED_RETRY_MS } from './limits.ts';
 import { ControllerLink } from './link/controller-link.ts';
 import type { LinkMessage, LinkState } from './link/controller-link.ts';
-import { assertSameController, readJoinToken, requestJoin, suggestNodeName } from './link/join.ts';
-import { findRevisionsBack, forgetNetwork, recordJoin, takeNetworkMessage } from './networks.ts';
+import { assertSameController, readJoinToken, suggestNodeName } from './link/join.ts';
+import type { GrantedJoin } from './link/join.ts';
+import { forgetNetwork, recordJoin } from './networks.ts';
 import type { NetworkMessage } from './networks.ts';
 import { Pinger } from './ping.ts';
+import { StateFollower } from './state-follower.ts';
+import type { AgentTrust } from './trust/agent-trust.ts';
+import { OwnRecord } from './trust/own-record.ts';
 import { withObserved } from './underlay/select-endpoints.ts';
 import { startUnderlayMonitor } from './underlay/monitor.ts';
 import type { UnderlayMonitor } from './underlay/monitor.ts';
+import { LoneMember } from './vouching/lone-member.ts';
+import type { Vouching } from './vouching/vouching.ts';
 
 export interface AgentOptions {
   readonly stateDirectory: string;
@@ -33,16 +48,6 @@ export interface AgentOptions {
   readonly rekeyAfterMs?: number | undefined;
 }
 
-/** A network that is up on this host. */
-export interface JoinedNetwork {
-  readonly nodeId: string;
-  readonly nodeName: string;
-  readonly network: string;
-  readonly interface: string;
-  readonly mac: string;
-  readonly addresses: readonly string[];
-}
-
 /** Version of this program. */
 export const AGENT_VERSION: string = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -50,13 +55,17 @@ export const AGENT_VERSION: string = JSON.parse(
 
 export class Agent {
   readonly directory: StateDirectory;
-  readonly host: Host;
+  readonly place: Place;
   readonly pinger = new Pinger();
   readonly port: number;
   readonly #log: Logger;
-  readonly #resyncs = new Map<string, number>();
-  /** Why a network's state is not followed. */
-  readonly #problems = new Map<string, string>();
+  readonly #options: AgentOptions;
+  readonly #rebirths: Rebirths;
+  readonly #holders: Holders;
+  #host: Host;
+  readonly #follower: StateFollower;
+  readonly #lone: LoneMember;
+  #ownRecord: OwnRecord;
   #link: ControllerLink | undefined;
   #linkState: LinkState = { isConnected: false, url: null, error: null };
   #lastConnectedAt: string | null = null;
@@ -83,24 +92,72 @@ export class Agent {
     this.directory = directory;
     this.port = options.port;
     this.#log = log;
-    this.host = new Host(
-      {
-        stateDirectory: directory.path,
-        program: options.datapathProgram,
-        port: options.port,
-        workers: options.workers,
+    this.#options = options;
+    this.#ownRecord = new OwnRecord(directory);
+    this.#follower = new StateFollower({
+      directory,
+      log,
+      reconcile: () => this.host.reconcile(),
+      isGone: (networkId) => this.host.isSettled && this.host.interfaceOf(networkId) === undefined,
+      send: (message) => this.#link?.send(message),
+      onStatement: (own) => this.host.gossip.publish(own),
+      reopenLink: (reason) => this.#link?.reopen(reason),
+    });
+    const instance = (): string => Buffer.from(this.host.instance).toString('hex');
+    this.place = new Place({ directory, instance, log, signedRule: () => this.trust.cloneRule });
+    this.#lone = new LoneMember({
+      directory,
+      trust: this.trust,
+      vouching: this.vouching,
+      log,
+      host: () => this.host,
+      onGranted: (token, granted) => void this.#finishJoin(token, granted, undefined),
+    });
+    this.#host = this.#makeHost();
+    this.#rebirths = this.#makeRebirths();
+    this.#holders = this.#makeHolders();
+  }
+
+  /** What this node believes of what it is told. */
+  get trust(): AgentTrust {
+    return this.#follower.trust;
+  }
+
+  /** Members that vouchers have let in. */
+  get vouching(): Vouching {
+    return this.#follower.vouching;
+  }
+
+  /** How this host follows; another one once it has become another node. */
+  get host(): Host {
+    return this.#host;
+  }
+
+  #datapathOptions(): DatapathProcessOptions {
+    const { datapathProgram: program, port, workers } = this.#options;
+    return { stateDirectory: this.directory.path, program, port, workers };
+  }
+
+  #makeHost(): Host {
+    return new Host(this.#datapathOptions(), {
+      directory: this.directory,
+      log: this.#log,
+      rekeyAfterMs: this.#options.rekeyAfterMs,
+      networks: () => (this.place.isDown ? [] : this.#follower.planNetworks()),
+      onEndpointsChanged: () => {
+        this.#announce();
+        this.#link?.probe();
       },
-      {
-        directory,
-        log,
-        rekeyAfterMs: options.rekeyAfterMs,
-        onEndpointsChanged: () => {
-          this.#announce();
-          this.#link?.probe();
-        },
-        onMeshEvent: (event) => this.#takeMeshEvent(event),
+      onMeshEvent: (event) => this.#takeMeshEvent(event),
+      introduction: () => this.vouching.introduction,
+      judgeStatement: (heard, from) =>
+        this.vouching.judge(heard) ?? this.trust.judgeStatement(heard, from),
+      ownStatements: () => [...this.trust.ownStatements(), ...this.vouching.ownStatements()],
+      onDoubled: ({ nodeId, endpoints }) => {
+        this.#noteDoubled(nodeId, endpoints);
+        this.#holders.takeDoubled(nodeId);
       },
-    );
+    });
   }
 
   get link(): { readonly state: LinkState; readonly lastConnectedAt: string | null } {
@@ -129,7 +186,8 @@ export class Agent {
       ...memberships,
       leaving: [...memberships.leaving, record.networkId],
     });
-    forgetNetwork(this.directory, record.networkId);
+    this.#lone.forget(record.networkId);
+    forgetNetwork(this, record.networkId);
     this.#link?.send({ type: 'leave', networkId: record.networkId });
     this.#log.info({ network: record.networkName }, 'left');
     await this.host.reconcile();
@@ -138,33 +196,133 @@ export class Agent {
   /** Ends the agent. With `keep`, data path and devices stay for the next one. */
   async stop(keep: boolean): Promise<void> {
     this.#monitor?.stop();
+    this.#follower.stop();
+    this.#lone.stop();
+    await this.#rebirths.stop();
     await this.#link?.stop();
     await this.host.stop(keep);
     this.directory.close();
   }
 
   async #begin(): Promise<void> {
-    const { setAside, memberships } = this.directory;
+    const { setAside } = this.directory;
     for (const aside of setAside)
-      this.#log.error(aside, 'a network file was damaged and is set aside; it is fetched again');
+      this.#log.error(aside, 'a network file cannot be used and is set aside; it is fetched again');
+    await this.#rebirths.finish();
     await this.host.start();
     this.#monitor = startUnderlayMonitor(() => {
       this.host.tidy();
+      this.#endDoubled();
       void this.host.reconcile();
     });
-    if (memberships.controller !== null) this.#openLink(memberships.controller);
+    this.#followController();
+  }
+
+  /** Opens the link, or presents the ticket of a clone; a replaced host does neither. */
+  #followController(): void {
+    const { controller } = this.directory.memberships;
+    if (controller === null || this.place.standing?.state === 'replaced') return;
+    this.#lone.start();
+    if (this.#lone.isAlone) return;
+    if (!this.#rebirths.presentTicket(controller)) this.#openLink(controller);
+  }
+
+  /** Shown, and told the controller, for as long as one of the two is refused here. */
+  #noteDoubled(nodeId: string, endpoints: DoubledNode['endpoints']): void {
+    const name = this.trust.networks
+      .flatMap(({ stored }) => stored.state.members)
+      .find((member) => member.nodeId === nodeId)?.name;
+    const [first, second] = endpoints.map((at) => (at === undefined ? '?' : formatEndpoint(at)));
+    const detail = `two hosts use the identity of ${name ?? nodeId}: the one at ${first} stays connected here, the one at ${second} came later and is refused until the first is silent or a controller has decided`;
+    this.trust.problems.note(null, 'holders', { code: 'instance_doubled', detail });
+  }
+
+  #endDoubled(): void {
+    const isRefusing = this.host.driver.status().some((row) => row.quarantined !== undefined);
+    if (!isRefusing) this.trust.problems.end(null, 'holders');
+  }
+
+  #makeHolders(): Holders {
+    const peerOf = (nodeId: string): number | undefined => this.host.plan.peerIds.ids[nodeId];
+    return new Holders({
+      monotonicMs,
+      isDoubled: (nodeId) => {
+        const peer = peerOf(nodeId);
+        const status = this.host.driver.status().find((row) => row.peer === peer);
+        return status?.quarantined !== undefined;
+      },
+      choose: (nodeId, instance) => {
+        const peer = peerOf(nodeId);
+        if (peer === undefined) return;
+        this.#log.warn({ nodeId }, 'the controller has decided which of two hosts is the node');
+        this.host.driver.run((mesh, now) => mesh.setSurvivor(peer, instance, now));
+      },
+    });
+  }
+
+  #makeRebirths(): Rebirths {
+    const { directory, place } = this;
+    return new Rebirths({
+      directory,
+      place,
+      log: this.#log,
+      datapath: this.#datapathOptions(),
+      endLink: () => this.#endLink(),
+      forgetNode: () => {
+        for (const { networkId } of directory.memberships.networks) {
+          this.#lone.forget(networkId);
+          forgetNetwork(this, networkId);
+        }
+        this.#observedAddress = undefined;
+      },
+      stopHost: (keep) => this.#host.stop(keep),
+      onNodeChanged: () => {
+        this.#ownRecord = new OwnRecord(directory);
+      },
+      startHost: async () => {
+        const host = this.#makeHost();
+        await host.start();
+        this.#host = host;
+        this.#announce();
+      },
+      follow: () => this.#followController(),
+      onError: (error) => {
+        this.#linkState = { ...this.#linkState, isConnected: false, error };
+      },
+    });
   }
 
   async #join(wish: AgentJoin): Promise<JoinedNetwork> {
     const token = readJoinToken(wish.token);
     const { memberships } = this.directory;
     assertSameController(memberships.controller, token);
-    await this.#assertInterfaceFree(wish.interface, token.networkName);
-    const { reply, url } = await requestJoin(this.directory.identity, {
-      token,
-      name: wish.name,
-      suggestedName: memberships.nodeName ?? suggestNodeName(),
-    });
+    await assertInterfaceFree(this.directory, wish.interface, token.networkName);
+    const suggestedName = memberships.nodeName ?? suggestNodeName();
+    let granted: GrantedJoin;
+    try {
+      granted = await this.#rebirths.join({ token, name: wish.name, suggestedName });
+    } catch (error) {
+      if (this.place.isDown) throw error;
+      return await this.#untilUp(await this.#lone.join(wish, error));
+    }
+    const record = this.#finishJoin(token, granted, wish.interface);
+    await this.host.reconcile();
+    if (granted.reply.isPending)
+      throw new AgentError(
+        'unavailable',
+        `joined ${record.networkName}; the membership waits for a signature of the authority (\`loom authority pending\`), and the network comes up by itself then`,
+      );
+    return await this.#untilUp(record);
+  }
+
+  /** What a controller has granted is stored, and followed from here on. */
+  #finishJoin(
+    token: JoinToken,
+    { reply, url }: GrantedJoin,
+    interfaceName: string | undefined,
+  ): MembershipRecord {
+    const { memberships } = this.directory;
+    this.#follower.tellAuthority(this.trust.pinForJoin(token.authorityHash, reply));
     const urls = [...new Set([url, ...token.urls, ...(memberships.controller?.urls ?? [])])].slice(
       0,
       CONTROLLER_URLS_MAX,
@@ -174,73 +332,21 @@ export class Agent {
       tlsFingerprint: token.tlsFingerprint,
       organizationId: reply.organizationId,
     };
-    const record = recordJoin(this.directory, { controller, reply, interfaceName: wish.interface });
+    const record = recordJoin(this.directory, { controller, reply, interfaceName });
+    this.#lone.granted(record.networkId);
     this.#log.info({ network: record.networkName, interface: record.interface }, 'joined');
     this.#openLink(controller);
     this.#link?.send({ type: 'resync', networkId: record.networkId });
-    await this.host.reconcile();
-    return await this.#untilUp(record);
+    return record;
   }
 
-  /**
-   * Before a use of the token is spent: the name must be free and the host able to make the device.
-   */
-  async #assertInterfaceFree(wished: string | undefined, networkName: string): Promise<void> {
-    const { identity } = this.directory;
-    const { networks } = this.directory.memberships;
-    const held = networks.find((m) => m.networkName === networkName);
-    const others = networks.filter((m) => m !== held);
-    const name =
-      wished ??
-      held?.interface ??
-      defaultInterfaceName(networkName, new Set(others.map((m) => m.interface)));
-    const taken = others.find((m) => m.interface === name);
-    if (taken !== undefined) {
-      throw new AgentError(
-        'interface_taken',
-        `the interface ${name} is that of the network ${taken.networkName}; choose another one with --interface`,
-      );
-    }
-    if (held?.interface === name) return;
-    assertTapDevices();
-    const want = { networkId: '', name, mac: '', mtuBytes: 0, addresses: [] };
-    const [conflict] = planInterfaces(identity.nodeId, [want], await listInterfaces()).conflicts;
-    if (conflict !== undefined) throw new AgentError('interface_taken', conflict.message);
-  }
-
-  async #untilUp(record: MembershipRecord): Promise<JoinedNetwork> {
-    const { networkId } = record;
-    const outcome = await this.host.until(() => {
-      const device = this.host.interfaceOf(networkId);
-      if (device?.name !== record.interface) return undefined;
-      return device.error ?? this.joined(networkId);
-    }, JOIN_READY_MS);
-    if (outcome instanceof AgentError) throw outcome;
-    if (outcome !== undefined) return outcome;
-    const why = this.#linkState.error ?? 'the controller sent no state';
-    throw new AgentError(
-      'unavailable',
-      `joined ${record.networkName}, but it is not up after ${JOIN_READY_MS / 1_000} s: ${why}; the agent goes on trying`,
-    );
+  #untilUp(record: MembershipRecord): Promise<JoinedNetwork> {
+    return untilUp(this.host, this.directory, record, () => this.#linkState.error);
   }
 
   /** A network with its interface and addresses; undefined while its state is not there. */
   joined(networkId: string): JoinedNetwork | undefined {
-    const state = this.directory.networks.get(networkId)?.state;
-    const { nodeId } = this.directory.identity;
-    const own = state?.members.find((member) => member.nodeId === nodeId);
-    const record = this.directory.memberships.networks.find((m) => m.networkId === networkId);
-    const port = this.host.plan.ports.find((planned) => planned.networkId === networkId);
-    if (state === undefined || own === undefined || record === undefined || port === undefined)
-      return undefined;
-    return {
-      nodeId,
-      nodeName: own.name,
-      network: state.config.name,
-      interface: record.interface,
-      mac: own.mac,
-      addresses: port.addresses.map(({ ip, prefixLength }) => `${ip}/${prefixLength}`),
-    };
+    return joinedNetwork(this.host, this.directory, networkId);
   }
 
   #openLink(controller: ControllerRecord): void {
@@ -248,13 +354,19 @@ export class Agent {
     this.#link = new ControllerLink(controller, {
       identity: this.directory.identity,
       version: AGENT_VERSION,
-      revisions: () =>
-        Object.fromEntries(
-          [...this.directory.networks].map(([id, { state }]) => [id, state.revision]),
-        ),
+      revisions: () => this.#linkRevisions(),
+      authority: () => this.trust.authority?.hash ?? null,
+      showPlace: () => this.place.show(),
+      takeEpoch: (epoch) => this.place.takeEpoch(epoch),
       onMessage: (message) => this.#takeMessage(message),
       onState: (state) => this.#takeLinkState(state),
     });
+  }
+
+  /** What came from a member is asked for again: its revision is nobody's word. */
+  #linkRevisions(): Record<string, number> {
+    const held = Object.entries(this.trust.revisions());
+    return Object.fromEntries(held.filter(([id]) => !this.vouching.isBorrowed(id)));
   }
 
   #takeLinkState(state: LinkState): void {
@@ -272,7 +384,10 @@ export class Agent {
   #takeMessage(message: LinkMessage): void {
     try {
       if (message.type === 'welcome') this.#takeWelcome(message);
-      else if (message.type === 'refused') this.#takeRefusal(message.code);
+      else if (message.type === 'refused') this.#takeRefusal(message);
+      else if (message.type === 'split') this.#takeTicket(message);
+      else if (message.type === 'holder') this.#holders.take(message.nodeId, message.instance);
+      else if (message.type === 'authority') this.#follower.takeAuthority(message);
       else this.#takeNetworkMessage(message);
     } catch (error) {
       // State that cannot be stored must not be acted on: the link begins anew, later.
@@ -286,12 +401,14 @@ export class Agent {
 
   /** Why the state of a network is not followed; null: it is. */
   problemOf(networkId: string): string | null {
-    return this.#problems.get(networkId) ?? null;
+    return this.#follower.problemOf(networkId);
   }
 
-  #takeWelcome({ revisions, observedAddress }: Extract<LinkMessage, { type: 'welcome' }>): void {
-    this.#resyncs.clear();
-    this.#compareRevisions(revisions);
+  #takeWelcome(welcome: Extract<LinkMessage, { type: 'welcome' }>): void {
+    const { revisions, observedAddress } = welcome;
+    if (this.place.takeWelcome(welcome.nodeState)) void this.host.reconcile();
+    this.#followStarts(welcome.record);
+    this.#follower.takeWelcome(welcome);
     this.#observedAddress = observedAddress;
     this.#announce();
     const { memberships } = this.directory;
@@ -301,15 +418,17 @@ export class Agent {
       this.directory.saveMemberships({ ...memberships, leaving });
   }
 
-  #compareRevisions(revisions: Readonly<Record<string, number>>): void {
-    this.#problems.clear();
-    for (const { networkId, held, given } of findRevisionsBack(this.directory, revisions)) {
-      const problem =
-        `the controller is at revision ${given} and this host at ${held}: the controller's database was restored from an older backup; ` +
-        'changes are not taken until it is started once with --restored';
-      this.#problems.set(networkId, problem);
-      this.#log.error({ networkId }, problem);
-    }
+  /**
+   * Peers take only what is of a later start than they have seen: a host that was put back to an
+   * older disk begins again above the newest record that it once signed.
+   */
+  #followStarts(record: string | null): void {
+    const startCount = this.#ownRecord.laterStart(record);
+    if (startCount === undefined) return;
+    this.directory.skipStarts(startCount);
+    this.#ownRecord = new OwnRecord(this.directory);
+    this.#log.warn({ startCount }, 'this host was started more often than its disk knows');
+    this.#rebirths.restartHost();
   }
 
   /**
@@ -318,51 +437,47 @@ export class Agent {
    */
   #announce(): void {
     const endpoints = withObserved(this.host.endpoints, this.#observedAddress, this.port);
-    this.#link?.send({ type: 'endpoints', endpoints });
+    const record = this.#ownRecord.of(endpoints);
+    if (this.#ownRecord.bytes !== undefined) this.host.gossip.setOwnRecord(this.#ownRecord.bytes);
+    this.#link?.send({ type: 'endpoints', endpoints, record });
   }
 
-  #takeRefusal(code: string): void {
-    if (code !== 'node_removed') return;
-    this.#log.error('the controller has removed this node: its networks are taken down');
-    for (const { networkId } of this.directory.memberships.networks)
-      forgetNetwork(this.directory, networkId);
-    void this.host.reconcile();
+  #takeTicket({ ticket, message }: Extract<LinkMessage, { type: 'split' }>): void {
+    const after = this.place.takeTicket(ticket, message);
+    this.#followVerdict(after, message);
+    if (after === 'end') this.#followController();
+  }
+
+  /** Does what follows from a verdict about copies of this node. */
+  #followVerdict(after: AfterRefusal, message: string): void {
+    if (after === 'try again') return;
+    if (after === 'end') void this.#endLink();
+    else this.#link?.holdOff(REJECTED_RETRY_MS);
+    if (after === 'disputed') this.#follower.noteDispute(message);
+    else void this.host.reconcile();
+  }
+
+  /** The link is not opened again. */
+  async #endLink(): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    await link?.stop();
+  }
+
+  #takeRefusal(refusal: Extract<LinkMessage, { type: 'refused' }>): void {
+    const { code, message } = refusal;
+    this.#followVerdict(this.place.takeRefusal(code, message), message);
+    if (code === 'node_removed') this.#follower.takeNodeRemoval(refusal);
   }
 
   #takeNetworkMessage(message: NetworkMessage): void {
-    const outcome = takeNetworkMessage(this.directory, message);
-    const { networkId } = outcome;
-    if (outcome.kind === 'changed') {
-      this.#resyncs.delete(networkId);
-      this.#problems.delete(networkId);
-      this.#log.info(
-        {
-          networkId,
-          what: outcome.what,
-          revision: this.directory.networks.get(networkId)?.state.revision,
-        },
-        'network changed',
-      );
-      void this.host.reconcile();
-      return;
-    }
-    this.#log.warn(
-      { networkId, reason: outcome.reason },
-      outcome.kind === 'resync' ? 'state does not fit; asking anew' : 'state ignored',
-    );
-    if (outcome.kind === 'resync') this.#resync(networkId);
-  }
-
-  #resync(networkId: string): void {
-    const tries = (this.#resyncs.get(networkId) ?? 0) + 1;
-    this.#resyncs.set(networkId, tries);
-    if (tries > RESYNC_TRIES_MAX)
-      this.#link?.reopen('the state that the controller sends does not fit its digest');
-    else this.#link?.send({ type: 'resync', networkId });
+    const outcome = this.#follower.takeNetworkMessage(message);
+    if (outcome.kind === 'changed' && outcome.what === 'updated') this.place.takeNetwork();
   }
 
   #takeMeshEvent(event: MeshEvent): void {
     this.pinger.take(event);
+    this.#lone.takeMeshEvent(event);
     if (event.type === 'peerUp' || event.type === 'peerDown') {
       this.#log.info(
         { peer: event.peer, ...(event.type === 'peerDown' ? { reason: event.reason } : {}) },
@@ -370,12 +485,4 @@ export class Agent {
       );
     }
   }
-}
-
-function notJoined(network: string, networks: readonly MembershipRecord[]): AgentError {
-  const names = networks.map((m) => m.networkName).join(', ');
-  return new AgentError(
-    'not_found',
-    `this host is in no network ${JSON.stringify(network)}; it is in ${names === '' ? 'none' : names}`,
-  );
 }

@@ -5,7 +5,15 @@
  */
 import { MeshDriver } from './mesh-driver.ts';
 import { TABLE_KIND, Mesh, planTables } from '@etherloom/core';
-import type { AdoptedSession, Endpoint, MeshAction, MeshEvent, TablePlan } from '@etherloom/core';
+import type {
+  AdoptedSession,
+  Endpoint,
+  MeshAction,
+  MeshEvent,
+  OwnStatement,
+  PlanNetwork,
+  TablePlan,
+} from '@etherloom/core';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { BackOff } from './back-off.ts';
@@ -18,7 +26,11 @@ import { TableProgrammer } from './datapath/programmer.ts';
 import { rowsOf } from './datapath/tables.ts';
 import type { StateDirectory } from './disk/state-directory.ts';
 import { AgentError, messageOf } from './errors.ts';
+import { GossipRoom } from './gossip.ts';
+import type { GossipRoomDeps } from './gossip.ts';
 import { listDefaultRouteInterfaces, listInterfaces } from './interfaces/iproute.ts';
+import { bindingsOf, forgetStaleNeighbours, isSameBindings } from './interfaces/neighbour-cache.ts';
+import type { Bindings } from './interfaces/neighbour-cache.ts';
 import { reconcileInterfaces, removeInterfaces } from './interfaces/reconcile.ts';
 import type { ReconciledInterface } from './interfaces/reconcile.ts';
 import type { WantedInterface } from './interfaces/plan.ts';
@@ -31,9 +43,19 @@ export interface HostDeps {
   readonly directory: StateDirectory;
   readonly log: Logger;
   readonly rekeyAfterMs: number | undefined;
+  /** The networks that may be acted on, with those members that are valid. */
+  readonly networks: () => readonly PlanNetwork[];
   /** The host's own endpoints are others than before. */
   readonly onEndpointsChanged: () => void;
   readonly onMeshEvent: (event: MeshEvent) => void;
+  /** Says of a statement that a peer passed on whether it counts. */
+  readonly judgeStatement: GossipRoomDeps['judge'];
+  /** Statements that are held from the start on. */
+  readonly ownStatements: () => readonly OwnStatement[];
+  /** What this host says of itself to peers that may not know it. */
+  readonly introduction: () => Uint8Array | undefined;
+  /** Two agents hold the key of one peer. */
+  readonly onDoubled: GossipRoomDeps['onDoubled'];
 }
 
 const NO_PLAN: TablePlan = {
@@ -47,6 +69,8 @@ const NO_PLAN: TablePlan = {
 };
 
 export class Host {
+  /** Drawn at each start: tells this agent from another that holds the same keys. */
+  readonly instance: Uint8Array = Uint8Array.from(randomBytes(8));
   readonly #deps: HostDeps;
   readonly #port: number;
   readonly #process: DatapathProcess;
@@ -56,8 +80,13 @@ export class Host {
   readonly #condition = new Condition();
   readonly #failedActions = new Map<MeshAction['kind'], number>();
   #driver: MeshDriver | undefined;
+  #gossip: GossipRoom | undefined;
+  /** Networks of the last plan. */
+  #networks: readonly PlanNetwork[] = [];
   #plan: TablePlan = NO_PLAN;
   #interfaces: ReadonlyMap<string, ReconciledInterface> = new Map();
+  /** What the kernel's neighbour caches were last compared with. */
+  #bindings: Bindings = new Map();
   #endpoints: readonly string[] = [];
   #hasLookedAtUnderlay = false;
   /** What was left out by the last plan: passes are many, and each thing is told once. */
@@ -73,6 +102,7 @@ export class Host {
     jitter: 'half',
   });
   #isStopped = false;
+  #isSettled = false;
 
   constructor(options: DatapathProcessOptions, deps: HostDeps) {
     this.#deps = deps;
@@ -101,6 +131,7 @@ export class Host {
         nodeId: identity.nodeIdBytes,
         staticKeys: identity.staticKeys,
         startCount,
+        instance: this.instance,
         lanes: hello.lanes,
         rekeyAfterMs: this.#deps.rekeyAfterMs,
       },
@@ -112,6 +143,7 @@ export class Host {
       onEvent: (event) => this.#takeMeshEvent(event),
       onActionFailed: (action, error) => this.#countFailure(action, error),
     });
+    this.#gossip = this.#makeGossip(this.#driver);
     this.#process.keepWorkers(hello.lanes);
     this.#unprogrammed = attached;
     await this.#job.request();
@@ -119,6 +151,11 @@ export class Host {
 
   get plan(): TablePlan {
     return this.#plan;
+  }
+
+  /** The networks of the last plan. */
+  get networks(): readonly PlanNetwork[] {
+    return this.#networks;
   }
 
   get endpoints(): readonly string[] {
@@ -134,9 +171,20 @@ export class Host {
     return this.#driver;
   }
 
+  /** What members tell each other. */
+  get gossip(): GossipRoom {
+    if (this.#gossip === undefined) throw new TypeError('the host is used before it was started');
+    return this.#gossip;
+  }
+
   /** How the device of a network is; undefined before the first pass that wanted it. */
   interfaceOf(networkId: string): ReconciledInterface | undefined {
     return this.#interfaces.get(networkId);
+  }
+
+  /** True when the last pass left nothing undone. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   /** Asks for a pass; resolves when one that began later has ended. */
@@ -160,10 +208,26 @@ export class Host {
   async stop(keep: boolean): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#retry);
+    this.#gossip?.stop();
     this.#driver?.stop();
     await this.#job.idle();
     await this.#keeper.stop(!keep);
     if (!keep) await removeInterfaces(this.#deps.directory.identity.nodeId);
+  }
+
+  #makeGossip(driver: MeshDriver): GossipRoom {
+    const { directory, log, judgeStatement, ownStatements, onDoubled } = this.#deps;
+    const room = new GossipRoom({
+      stateDirectory: directory.path,
+      nodeId: directory.identity.nodeId,
+      log,
+      driver,
+      judge: judgeStatement,
+      onStatementTaken: () => void this.reconcile(),
+      onDoubled,
+    });
+    for (const own of ownStatements()) room.publish(own);
+    return room;
   }
 
   async #pass(): Promise<void> {
@@ -183,8 +247,11 @@ export class Host {
       );
       this.#keepInterfaces(results);
       await this.#program(results);
-      if (this.#retry === undefined) this.#retryBackOff.reset();
+      await this.#compareNeighbours();
+      this.#isSettled = this.#retry === undefined;
+      if (this.#isSettled) this.#retryBackOff.reset();
     } catch (error) {
+      this.#isSettled = false;
       this.#deps.log.error({ error: messageOf(error) }, 'networks could not be set up');
       this.#retryLater();
     }
@@ -193,16 +260,20 @@ export class Host {
 
   #planTables(): void {
     const { directory, log } = this.#deps;
-    const states = [...directory.networks.values()].map(({ state }) => state);
-    const plan = planTables(directory.identity.nodeId, states, directory.peerIds);
+    const networks = this.#deps.networks();
+    this.#networks = networks;
+    const plan = planTables(directory.identity.nodeId, networks, directory.peerIds);
     if (plan.peerIds !== directory.peerIds) directory.savePeerIds(plan.peerIds);
     const skips = new Map(plan.skipped.map((skipped) => [JSON.stringify(skipped), skipped]));
     for (const [key, skipped] of skips)
       if (!this.#toldSkips.has(key)) log.warn(skipped, 'member left out');
     this.#toldSkips = new Set(skips.keys());
+    const own = directory.identity.staticKeys.publicKey;
+    const introduction = this.#deps.introduction();
+    const peers = withoutStolenKeys(plan.peers, own, log);
     this.#plan = {
       ...plan,
-      peers: withoutStolenKeys(plan.peers, directory.identity.staticKeys.publicKey, log),
+      peers: introduction === undefined ? peers : peers.map((peer) => ({ ...peer, introduction })),
     };
   }
 
@@ -261,6 +332,17 @@ export class Host {
     if (isNew && this.#unprogrammed === attached) this.#openGate();
   }
 
+  /** After #program: what the kernel forgets it asks the data path for. */
+  async #compareNeighbours(): Promise<void> {
+    const ports = new Map(this.#plan.ports.map(({ vni, networkId }) => [vni, networkId]));
+    const usable = [...this.#interfaces.values()].filter(({ error }) => error === undefined);
+    const names = new Map(usable.map(({ networkId, name }) => [networkId, name]));
+    const bindings = bindingsOf(this.#plan.neighbours, (vni) => names.get(ports.get(vni) ?? ''));
+    if (isSameBindings(bindings, this.#bindings)) return;
+    await forgetStaleNeighbours(bindings, new Set(names.values()));
+    this.#bindings = bindings;
+  }
+
   /** Reads what a data path that is newly attached holds; what it gives is for #setPeers. */
   async #takeOver(attached: AttachedDatapath): Promise<AdoptedSession[]> {
     const { client, hello, isFresh } = attached;
@@ -282,6 +364,8 @@ export class Host {
   /** `adopted` is given for a data path that is newly attached. */
   #setPeers(adopted: readonly AdoptedSession[] | undefined): void {
     const peers = this.#plan.peers;
+    // First: peers that are up as soon as they are adopted have to be known there.
+    this.gossip.follow(this.#networks, this.#plan.peerIds);
     this.driver.run((mesh, now) => {
       mesh.setPeers(peers, now);
       if (adopted === undefined) return;
@@ -332,6 +416,7 @@ export class Host {
   }
 
   #takeMeshEvent(event: MeshEvent): void {
+    this.#gossip?.take(event);
     this.#deps.onMeshEvent(event);
     this.#condition.changed();
   }

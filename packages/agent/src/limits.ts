@@ -3,10 +3,15 @@
 /** Longest path of a unix socket: sun_path has 108 bytes, one is the closing NUL (unix(7)). */
 export const SOCKET_PATH_BYTES_MAX = 107;
 /**
- * Largest state file read: a network of 1,000 members takes about 1 MB; more than this is no file
- * of ours.
+ * Largest state file: a network of 1,000 members takes about 2 MB with its proof. The longest that
+ * the contract allows takes 28 MB (two statements and 64 signatures for each member) and 24 MB of
+ * revocations; more than this is no file of ours.
  */
-export const STATE_FILE_BYTES_MAX = 8_388_608;
+export const STATE_FILE_BYTES_MAX = 67_108_864;
+/** Networks of which versions are remembered: those of the node, and some that it has left. */
+export const VERSION_MARKS_MAX = 1_024;
+/** Validity is looked at again this often at the latest: timers of days do not survive a sleep. */
+export const VALIDITY_CHECK_MS_MAX = 600_000;
 /** Bytes of one write to a state file. */
 export const STATE_WRITE_BYTES = 65_536;
 /** Requests in flight to the data path: 1,000 members with two addresses each fit four times. */
@@ -75,6 +80,25 @@ export const LINK_PROBE_MS = 3_000;
 export const LINK_STABLE_MS = 5_000;
 /** Controller URLs kept: as many as a join token carries. */
 export const CONTROLLER_URLS_MAX = 8;
+/** Longest reason of a controller that is shown in a problem. */
+export const REASON_CHARS_MAX = 200;
+/** A host that was rejected as a clone asks no faster than this. */
+export const REJECTED_RETRY_MS = 60_000;
+/** Waits between two tries of a clone to become a node of its own, doubled with each failure. */
+export const SPLIT_RETRY_MS_MIN = 1_000;
+export const SPLIT_RETRY_MS_MAX = 60_000;
+/**
+ * Start counts above this are not taken from a record: whoever stole the key could use all of them
+ * up.
+ */
+export const START_COUNT_TRUSTED_MAX = 0xf000_0000;
+/** Decisions about two holders that are kept, and how long: the second one is seen soon after. */
+export const HOLDERS_TOLD_MAX = 1_024;
+export const HOLDER_TOLD_MS = 60_000;
+/** A host that becomes another node tries to get a data path this often. */
+export const HOST_START_RETRY_MS = 5_000;
+/** Read of a file that holds a hint of the host: the largest is a page. */
+export const HOST_HINT_BYTES_MAX = 4_096;
 /** Resyncs asked of one network in a row before the link is opened anew. */
 export const RESYNC_TRIES_MAX = 3;
 /** Longest wait for the controller's answer to a join. */
@@ -90,10 +114,10 @@ export const LOCAL_CONNECTIONS_MAX = 64;
 /** Longest wait for a request to arrive whole on the local API. */
 export const LOCAL_REQUEST_MS = 10_000;
 /**
- * Handshake datagrams of one kind that wait: at 0.4 ms for one that is looked at, the last waits a
- * tenth of a second. Peers repeat what is dropped.
+ * Handshake datagrams of one kind that wait, two to an initiation: at 0.4 ms for one that is looked
+ * at, the last waits a tenth of a second. Peers repeat what is dropped.
  */
-export const PUNT_QUEUE_MAX = 256;
+export const PUNT_QUEUE_MAX = 512;
 /** Handshake datagrams are looked at this long before other work has its turn. */
 export const PUNT_TURN_MS = 5;
 /**
@@ -122,5 +146,34 @@ export const RECONCILE_RETRY_MS_MAX = 30_000;
  */
 export const TEST_REKEY_MS_MIN = 1_000;
 export const TEST_REKEY_MS_MAX = 120_000;
+/** Endpoint records that peers have told are written this long after the first that is new. */
+export const RECORDS_SAVE_MS = 5_000;
 /** Longest ordered stop; after it the process exits all the same. */
 export const STOP_MS = 5_000;
+/** The state of a network as members hand it to each other; 1,000 members take 2 MB. */
+export const STATE_DOCUMENT_BYTES_MAX = 33_554_432;
+/** The same, compressed. */
+export const STATE_DOCUMENT_PACKED_BYTES_MAX = 8_388_608;
+/** One message of the mesh, which goes in 14 fragments. */
+export const STATE_PIECE_BYTES = 16_384;
+/**
+ * Pieces that are given to one member, and to all, in a second. The data path of who asks hands 200
+ * control bodies of a peer to its agent in a second, 100 at once.
+ */
+export const STATE_PIECES_OF_PEER_PER_SECOND = 10;
+export const STATE_PIECES_PER_SECOND = 50;
+export const STATE_PIECES_BURST = 5;
+/** Between a piece and the ask for the next. */
+export const STATE_PIECE_PAUSE_MS = 110;
+/** A piece that has not come by then is asked for again ... */
+export const STATE_PIECE_WAIT_MS = 1_000;
+/** ... so often, and then of another member. */
+export const STATE_FETCH_TRIES_MAX = 4;
+/** Between two rounds over all members. */
+export const STATE_FETCH_AGAIN_MS = 5_000;
+/** A host that a voucher let in tries its controllers this often, half of it by chance. */
+export const VOUCHED_REJOIN_MS = 20_000;
+/** Longest wait for a member that takes this host in by its voucher. */
+export const VOUCHED_READY_MS = 25_000;
+/** Texts of one version of a roster that are passed on: two of them show a fork already. */
+export const ROSTER_FORKS_PASSED_MAX = 4;

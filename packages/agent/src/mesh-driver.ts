@@ -38,6 +38,8 @@ export class MeshDriver {
   readonly #deps: MeshDriverDeps;
   readonly #endpoints = new Map<number, Endpoint>();
   #candidates: readonly Endpoint[] = [];
+  /** What peers say of themselves. */
+  readonly #heard = new Map<number, readonly Endpoint[]>();
   /** Addresses of peers; made when it is asked for after a change. */
   #known: ReadonlySet<string> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -72,9 +74,15 @@ export class MeshDriver {
     this.#candidates = peers.flatMap(({ endpoints }) => endpoints);
     this.#known = undefined;
     const ids = new Set(peers.map(({ peer }) => peer));
-    for (const peer of this.#endpoints.keys()) {
-      if (!ids.has(peer)) this.#endpoints.delete(peer);
-    }
+    for (const held of [this.#endpoints, this.#heard])
+      for (const peer of held.keys()) if (!ids.has(peer)) held.delete(peer);
+  }
+
+  /** A peer has said itself where it is. */
+  learnEndpoints(peer: number, endpoints: readonly Endpoint[]): void {
+    this.#heard.set(peer, endpoints);
+    this.#known = undefined;
+    this.run((mesh, now) => mesh.learnEndpoints(peer, endpoints, now));
   }
 
   /**
@@ -130,8 +138,8 @@ export class MeshDriver {
 
   #isKnown(source: Endpoint): boolean {
     this.#known ??= new Set(
-      [...this.#candidates, ...this.#endpoints.values()].map((endpoint) =>
-        endpointAddress(endpoint).join(),
+      [...this.#candidates, ...this.#endpoints.values(), ...[...this.#heard.values()].flat()].map(
+        (endpoint) => endpointAddress(endpoint).join(),
       ),
     );
     return this.#known.has(endpointAddress(source).join());

@@ -2,29 +2,54 @@
  * The node's networks: takes the controller's messages, verifies them through core, stores them,
  * and only then says that something changed. It knows nothing of the link or the host.
  */
-import { NODE_NETWORKS_MAX } from '@etherloom/api';
-import type { ControllerMessage, Delta, JoinReply, NetworkState } from '@etherloom/api';
-import { applyDelta, applySnapshot, needsResync } from '@etherloom/core';
+import { NODE_NETWORKS_MAX, rosterStatementSchema } from '@etherloom/api';
+import type {
+  ControllerMessage,
+  Delta,
+  JoinReply,
+  NetworkProof,
+  SignedStatement,
+} from '@etherloom/api';
+import {
+  applyDelta,
+  applyProofDelta,
+  applySnapshot,
+  needsResync,
+  readStatement,
+} from '@etherloom/core';
 import type { Applied } from '@etherloom/core';
 import type { ControllerRecord, MembershipRecord, StateDirectory } from './disk/state-directory.ts';
 import { defaultInterfaceName } from './interfaces/plan.ts';
+import type { AgentTrust } from './trust/agent-trust.ts';
+import { hasOwnEnded, noteUnsignedRemoval, readRevocations } from './trust/own-end.ts';
 
 /** Messages of the controller that change networks. */
 export type NetworkMessage = Extract<ControllerMessage, { type: 'snapshot' | 'delta' | 'removed' }>;
+type SnapshotMessage = Extract<ControllerMessage, { type: 'snapshot' }>;
+type RemovedMessage = Extract<ControllerMessage, { type: 'removed' }>;
 
 export type NetworkOutcome =
   | { readonly kind: 'changed'; readonly networkId: string; readonly what: 'updated' | 'removed' }
   | { readonly kind: 'ignored'; readonly networkId: string; readonly reason: string }
+  /** It is not proved; what is held stays in use. */
+  | { readonly kind: 'refused'; readonly networkId: string; readonly reason: string }
   | { readonly kind: 'resync'; readonly networkId: string; readonly reason: string };
 
+/** Where networks are kept, and who says what of them is true. */
+export interface NetworkStore {
+  readonly directory: StateDirectory;
+  readonly trust: AgentTrust;
+}
+
 /** Removes a membership and its state, for good. */
-export function forgetNetwork(directory: StateDirectory, networkId: string): void {
+export function forgetNetwork({ directory, trust }: NetworkStore, networkId: string): void {
   const { memberships } = directory;
   directory.saveMemberships({
     ...memberships,
     networks: memberships.networks.filter((m) => m.networkId !== networkId),
   });
   directory.deleteNetwork(networkId);
+  trust.forget(networkId);
 }
 
 /** A network of which the controller holds an older revision than this host. */
@@ -50,21 +75,50 @@ export function findRevisionsBack(
 }
 
 /** Verifies and stores one message. */
-export function takeNetworkMessage(
-  directory: StateDirectory,
-  message: NetworkMessage,
-): NetworkOutcome {
-  if (message.type === 'snapshot') return takeSnapshot(directory, message.state, message.digest);
-  if (message.type === 'delta') return takeDelta(directory, message);
+export function takeNetworkMessage(store: NetworkStore, message: NetworkMessage): NetworkOutcome {
+  if (message.type === 'snapshot') return takeSnapshot(store, message);
+  if (message.type === 'delta') return takeDelta(store, message);
+  return takeRemoval(store, message);
+}
+
+/**
+ * Takes down the networks of a node that was removed as far as the authority bears it out; gives
+ * their ids. The others go on, and are shown.
+ */
+export function takeNodeRemoval(
+  store: NetworkStore,
+  { reason, shown }: { readonly reason: string; readonly shown: readonly SignedStatement[] },
+): string[] {
+  const { directory, trust } = store;
+  const { nodeId } = directory.identity;
+  const revocations = readRevocations(trust, shown);
+  const all = directory.memberships.networks.map(({ networkId }) => networkId);
+  const ended = all.filter((networkId) => hasOwnEnded(trust, { networkId, nodeId }, revocations));
+  for (const networkId of all)
+    if (ended.includes(networkId)) forgetNetwork(store, networkId);
+    else noteUnsignedRemoval(trust, networkId, reason);
+  return ended;
+}
+
+function takeRemoval(store: NetworkStore, message: RemovedMessage): NetworkOutcome {
+  const { directory, trust } = store;
   const { memberships } = directory;
-  if (memberships.leaving.includes(message.networkId)) {
+  const { networkId, reason, revocation } = message;
+  const own = { networkId, nodeId: directory.identity.nodeId };
+  const isLeft = memberships.leaving.includes(networkId);
+  if (isLeft)
     directory.saveMemberships({
       ...memberships,
-      leaving: memberships.leaving.filter((id) => id !== message.networkId),
+      leaving: memberships.leaving.filter((id) => id !== networkId),
     });
+  const revocations = readRevocations(trust, revocation === undefined ? [] : [revocation]);
+  if (!isLeft && !hasOwnEnded(trust, own, revocations)) {
+    noteUnsignedRemoval(trust, networkId, reason);
+    return { kind: 'refused', networkId, reason: 'removal_unsigned' };
   }
-  forgetNetwork(directory, message.networkId);
-  return { kind: 'changed', networkId: message.networkId, what: 'removed' };
+  // One that is not here is confirmed all the same, and costs no write.
+  if (memberships.networks.some((m) => m.networkId === networkId)) forgetNetwork(store, networkId);
+  return { kind: 'changed', networkId, what: 'removed' };
 }
 
 /**
@@ -73,7 +127,11 @@ export function takeNetworkMessage(
  */
 export function recordJoin(
   directory: StateDirectory,
-  joined: { controller: ControllerRecord; reply: JoinReply; interfaceName: string | undefined },
+  joined: {
+    readonly controller: ControllerRecord;
+    readonly reply: Pick<JoinReply, 'networkId' | 'networkName' | 'nodeName'> & Partial<JoinReply>;
+    readonly interfaceName: string | undefined;
+  },
 ): MembershipRecord {
   const { memberships } = directory;
   const { networkId, networkName, nodeName } = joined.reply;
@@ -90,59 +148,79 @@ export function recordJoin(
   return record;
 }
 
-function takeSnapshot(
-  directory: StateDirectory,
-  state: NetworkState,
-  digest: string,
-): NetworkOutcome {
+function takeSnapshot(store: NetworkStore, message: SnapshotMessage): NetworkOutcome {
+  const { directory, trust } = store;
+  const { state, digest, proof } = message;
   const networkId = state.config.id;
   const { memberships } = directory;
   if (memberships.leaving.includes(networkId))
     return { kind: 'ignored', networkId, reason: 'the network is being left' };
-  const held = directory.networks.get(networkId)?.state;
-  const applied = applySnapshot(held, { state, digest });
-  if (!memberships.networks.some((m) => m.networkId === networkId)) {
-    // The agent died between the controller's grant and its own record of it.
-    if (memberships.networks.length >= NODE_NETWORKS_MAX) {
-      return {
-        kind: 'ignored',
-        networkId,
-        reason: `a node has ${NODE_NETWORKS_MAX} networks at most`,
-      };
-    }
-    const { name: networkName } = state.config;
-    const record = {
+  const isRecorded = memberships.networks.some((m) => m.networkId === networkId);
+  if (!isRecorded && memberships.networks.length >= NODE_NETWORKS_MAX)
+    return {
+      kind: 'ignored',
       networkId,
-      networkName,
-      interface: freeInterfaceName(networkName, memberships.networks),
+      reason: `a node has ${NODE_NETWORKS_MAX} networks at most`,
     };
-    if (applied.ok)
-      directory.saveMemberships({ ...memberships, networks: [...memberships.networks, record] });
-  }
-  return store(directory, networkId, applied, digest);
+  const held = directory.networks.get(networkId)?.state;
+  const base = isRosterAsNew(trust, networkId, proof) ? undefined : held;
+  const applied = applySnapshot(base, { state, digest });
+  const outcome = keep({ trust, networkId, applied, digest, proof, isWhole: true });
+  if (outcome.kind === 'changed' && !isRecorded)
+    recordFound(directory, networkId, state.config.name);
+  return outcome;
 }
 
-function takeDelta(directory: StateDirectory, delta: Delta): NetworkOutcome {
-  const { networkId } = delta;
+/**
+ * Revisions are a controller's own word: one that once named a number too high must not hold up
+ * what an honest one sends later. The roster says what is older; it is verified with the state.
+ */
+function isRosterAsNew(trust: AgentTrust, networkId: string, proof: NetworkProof): boolean {
+  const held = trust.verifiedOf(networkId)?.marks.rosterVersion;
+  const given = readStatement(proof.roster, rosterStatementSchema);
+  return held !== undefined && given.ok && given.statement.version >= held;
+}
+
+/** The agent died between the controller's grant and its own record of it. */
+function recordFound(directory: StateDirectory, networkId: string, networkName: string): void {
+  const { memberships } = directory;
+  const name = freeInterfaceName(networkName, memberships.networks);
+  const record = { networkId, networkName, interface: name };
+  directory.saveMemberships({ ...memberships, networks: [...memberships.networks, record] });
+}
+
+function takeDelta({ directory, trust }: NetworkStore, delta: Delta): NetworkOutcome {
+  const { networkId, digest } = delta;
   if (directory.memberships.leaving.includes(networkId))
     return { kind: 'ignored', networkId, reason: 'the network is being left' };
-  const held = directory.networks.get(networkId)?.state;
+  const held = directory.networks.get(networkId);
   if (held === undefined) return { kind: 'resync', networkId, reason: 'no state is held' };
-  return store(directory, networkId, applyDelta(held, delta), delta.digest);
+  if (held.proof === null)
+    return { kind: 'resync', networkId, reason: 'the state that is held has no proof' };
+  const applied = applyDelta(held.state, delta);
+  const proof = applyProofDelta(held.proof, delta);
+  return keep({ trust, networkId, applied, digest, proof, isWhole: false });
 }
 
-function store(
-  directory: StateDirectory,
-  networkId: string,
-  applied: Applied,
-  digest: string,
-): NetworkOutcome {
+interface Change {
+  readonly trust: AgentTrust;
+  readonly networkId: string;
+  readonly applied: Applied;
+  readonly digest: string;
+  readonly proof: NetworkProof;
+  /** A snapshot: asking for another one would bring the same. */
+  readonly isWhole: boolean;
+}
+
+function keep({ trust, networkId, applied, digest, proof, isWhole }: Change): NetworkOutcome {
   if (!applied.ok) {
     const reason = JSON.stringify(applied.refusal);
     return { kind: needsResync(applied.refusal) ? 'resync' : 'ignored', networkId, reason };
   }
-  directory.saveNetwork({ state: applied.state, digest });
-  return { kind: 'changed', networkId, what: 'updated' };
+  const refusal = trust.takeNetwork({ state: applied.state, digest, proof });
+  if (refusal === undefined) return { kind: 'changed', networkId, what: 'updated' };
+  const reason = `${refusal.code}: ${refusal.detail}`;
+  return { kind: isWhole ? 'refused' : 'resync', networkId, reason };
 }
 
 function freeInterfaceName(networkName: string, others: readonly MembershipRecord[]): string {

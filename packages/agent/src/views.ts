@@ -10,6 +10,7 @@ import type { Agent } from './agent.ts';
 import { NO_COUNTS, readCounters } from './counters.ts';
 import type { CounterRow, Counters } from './counters.ts';
 import { AgentError } from './errors.ts';
+import { budgetOf } from './trust/plan-networks.ts';
 
 const NO_COUNTERS: Counters = { total: NO_COUNTS, networks: new Map(), peers: new Map() };
 
@@ -25,6 +26,8 @@ export function viewStatus(agent: Agent, given: Counters | undefined): AgentStat
     nodeId: hasJoined ? directory.identity.nodeId : null,
     nodeName: directory.memberships.nodeName,
     port: agent.port,
+    standing: agent.place.standing,
+    clonedFrom: directory.place.clonedFrom,
     controller: {
       url: link.state.url ?? directory.memberships.controller?.urls[0] ?? null,
       connected: link.state.isConnected,
@@ -40,6 +43,7 @@ export function viewStatus(agent: Agent, given: Counters | undefined): AgentStat
         ((attached?.hello.features ?? 0) & bit) === 0 ? [] : [name],
       ),
     },
+    ...viewTrust(agent),
     networks: viewNetworks(agent, counters),
     peers: {
       total: peers.length,
@@ -48,7 +52,9 @@ export function viewStatus(agent: Agent, given: Counters | undefined): AgentStat
     },
     totals: trafficOf(counters.total),
     drops: { ...counters.total.drops },
-    refusals: Object.fromEntries([...host.driver.refusals()].filter(([, count]) => count > 0)),
+    refusals: Object.fromEntries(
+      [...host.driver.refusals(), ...host.gossip.refusals()].filter(([, count]) => count > 0),
+    ),
   };
 }
 
@@ -139,6 +145,7 @@ function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks']
         revision: state.revision,
         members: state.members.length,
         problem: agent.problemOf(id),
+        trust: viewNetworkTrust(agent, id),
         sentFrames: counts.sentFrames,
         sentBytes: counts.sentBytes,
         receivedFrames: counts.receivedFrames,
@@ -150,6 +157,41 @@ function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks']
   });
 }
 
+function viewTrust(agent: Agent): Pick<AgentStatus, 'authority' | 'clock' | 'problems'> {
+  const { trust, directory } = agent;
+  const names = new Map(directory.memberships.networks.map((m) => [m.networkId, m.networkName]));
+  const { authority } = trust;
+  return {
+    authority:
+      authority === undefined
+        ? null
+        : { version: authority.statement.version, hash: authority.hash },
+    clock: { now: trust.now(), offsetSeconds: Math.round(trust.clockOffsetMs / 1_000) },
+    problems: trust.problems.all.map(({ networkId, ...problem }) => ({
+      network: networkId === null ? null : (names.get(networkId) ?? null),
+      ...problem,
+    })),
+  };
+}
+
+function viewNetworkTrust(
+  agent: Agent,
+  networkId: string,
+): AgentStatus['networks'][number]['trust'] {
+  const verified = agent.trust.verifiedOf(networkId);
+  if (verified === undefined) return null;
+  const vouchedEndMs = agent.vouching.ownEndMs(networkId);
+  return {
+    networkVersion: verified.network.version,
+    rosterVersion: verified.roster.version,
+    stalenessDays: verified.network.settings.stalenessDays,
+    ...budgetOf(agent.trust, verified, agent.directory.identity.nodeId),
+    ...(vouchedEndMs === undefined
+      ? {}
+      : { ownSecondsLeft: Math.floor((vouchedEndMs - agent.trust.nowMs()) / 1_000) }),
+  };
+}
+
 interface KnownMember {
   readonly member: Member;
   readonly networks: string[];
@@ -157,11 +199,12 @@ interface KnownMember {
 
 function membersByNode(agent: Agent): Map<string, KnownMember> {
   const known = new Map<string, KnownMember>();
-  for (const { state } of agent.directory.networks.values()) {
-    for (const member of state.members) {
+  const stored = [...agent.directory.networks.values()].map(({ state }) => state);
+  for (const { config, members } of [...stored, ...agent.host.networks]) {
+    for (const member of members) {
       const seen = known.get(member.nodeId);
-      if (seen === undefined) known.set(member.nodeId, { member, networks: [state.config.name] });
-      else seen.networks.push(state.config.name);
+      if (seen === undefined) known.set(member.nodeId, { member, networks: [config.name] });
+      else if (!seen.networks.includes(config.name)) seen.networks.push(config.name);
     }
   }
   return known;

@@ -1,5 +1,5 @@
 /** An agent in a namespace: a host of the overlay, and `loom` as its operator uses it. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentStatus } from '@etherloom/api';
 import { agentStatusSchema } from '@etherloom/api';
@@ -28,7 +28,11 @@ export interface AgentOptions {
   readonly workers?: number;
   /** Where the metrics are served, as `--metrics` takes it; default: nowhere. */
   readonly metrics?: string;
+  /** What the host has as its machine id; default: that of this machine. */
+  readonly machineId?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Words before the program, as `nsenter` that gives it the mounts of another process. */
+  readonly prefix?: readonly string[];
 }
 
 export interface JoinOptions {
@@ -73,6 +77,8 @@ export async function startAgent(
     label: `agent-${label}`,
     namespace,
     argv: [
+      ...asMachine(world, label, options.machineId),
+      ...(options.prefix ?? []),
       CHECKOUT.node,
       CHECKOUT.agentMain,
       '--state',
@@ -107,6 +113,14 @@ export async function startAgent(
     },
   );
   return agent;
+}
+
+/** Words before a command: `ip netns exec` gives it mounts of its own, so the file is another. */
+function asMachine(world: World, label: string, machineId: string | undefined): readonly string[] {
+  if (machineId === undefined) return [];
+  const path = join(world.directory, `${label}.machine-id`);
+  writeFileSync(path, `${machineId}\n`);
+  return ['sh', '-c', 'mount --bind "$0" /etc/machine-id && exec "$@"', path];
 }
 
 function optional(option: string, value: string | number | undefined): readonly string[] {

@@ -24,6 +24,9 @@ export interface ControllerOptions {
   readonly label?: string;
   /** Starts it with --restored. */
   readonly isRestored?: boolean;
+  /** Further arguments of the program. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface LabController {
@@ -56,8 +59,10 @@ export async function startController(
       '--listen',
       options.listen,
       ...(options.isRestored === true ? ['--restored'] : []),
+      ...(options.args ?? []),
       '--json',
     ],
+    ...(options.env === undefined ? {} : { env: options.env }),
   });
   const waiting = {
     deadlineMs: START_DEADLINE_MS,

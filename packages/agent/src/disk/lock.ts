@@ -36,7 +36,7 @@ function openLock(directory: string, pidPath: string): DatabaseSync {
     if (!/lock/.test(messageOf(error))) {
       throw new AgentError(
         'state_directory_unusable',
-        `${directory} cannot be locked: ${messageOf(error)}`,
+        `${join(directory, 'agent.lock')} cannot be locked: ${messageOf(error)}${adviceOf(error)}`,
         { cause: error },
       );
     }
@@ -45,6 +45,17 @@ function openLock(directory: string, pidPath: string): DatabaseSync {
       `another agent${holder(pidPath)} uses ${directory}; stop it, or give this one its own --state directory`,
     );
   }
+}
+
+/** Results of SQLite for a file that is no database (SQLITE_CORRUPT, SQLITE_NOTADB). */
+const DAMAGED_RESULTS: readonly unknown[] = [11, 26];
+
+/** The file holds nothing but the lock. */
+function adviceOf(error: unknown): string {
+  const result = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  return DAMAGED_RESULTS.includes(result)
+    ? '; remove it when no other agent uses the directory'
+    : '';
 }
 
 function holder(pidPath: string): string {

@@ -6,6 +6,7 @@
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { syncDirectory } from './atomic-file.ts';
 
 /** What a fresh file system has at its root. */
 const NOBODYS_FILES = ['lost+found'];
@@ -27,14 +28,22 @@ export function makeOwnDirectory(path: string, isOwn: (name: string) => boolean)
   chmodSync(path, 0o700);
 }
 
-/** As mkdir -p; node's own has no end where a parent can have no entries, such as /proc. */
+/**
+ * As mkdir -p, and kept when the power fails: what is synced into a directory is lost with it.
+ * Node's own has no end where a parent can have no entries, such as /proc.
+ */
 export function makeWithParents(path: string, mode = 0o700): void {
   try {
-    mkdirSync(path, { mode });
+    make(path, mode);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return;
     if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
     makeWithParents(dirname(path), mode);
-    mkdirSync(path, { mode });
+    make(path, mode);
   }
+}
+
+function make(path: string, mode: number): void {
+  mkdirSync(path, { mode });
+  syncDirectory(dirname(path));
 }

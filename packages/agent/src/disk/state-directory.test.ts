@@ -81,7 +81,7 @@ test('is free again after its agent was killed', () => {
   expect(openAndClose().startCount).toBe(2);
 });
 
-test.each(['identity.json', 'start-count.json', 'memberships.json', 'peers.json'])(
+test.each(['identity.json', 'start-count.json', 'memberships.json', 'peers.json', 'trust.json'])(
   'refuses to start with %s cut short, and leaves it there',
   (name) => {
     joined().close();
@@ -164,7 +164,12 @@ function joined(): StateDirectory {
     leaving: [],
   });
   directory.savePeerIds({ next: 2, ids: { ['0'.repeat(32)]: 1 } });
-  directory.saveNetwork({ state: networkState(), digest: networkDigest(networkState()) });
+  directory.saveTrust({ ...directory.trust, clock: { floorMs: 1, offsetMs: 0, seenMs: 0 } });
+  directory.saveNetwork({
+    state: networkState(),
+    digest: networkDigest(networkState()),
+    proof: null,
+  });
   return directory;
 }
 

@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { AgentError, errnoOf, messageOf } from '../errors.ts';
 import { STATE_FILE_BYTES_MAX } from '../limits.ts';
-import { writeFileAtomic } from './atomic-file.ts';
+import { removeFile, writeFileAtomic } from './atomic-file.ts';
 import type { WriteStep } from './atomic-file.ts';
 
 /** Raised by one when the content of any state file changes incompatibly. */
@@ -107,13 +107,27 @@ export function writeStateFile<S extends z.ZodType>(
   try {
     writeFileAtomic(path, bytes, onStep);
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    throw new AgentError(
-      'state_directory_unusable',
-      `${path} cannot be written (${messageOf(error)}): ${WRITE_ADVICE[errnoOf(error) ?? ''] ?? 'check its disk'}; what it held before is whole`,
-      { cause: error },
-    );
+    throw unusable(path, 'written', error);
   }
+}
+
+/** Deletes a state file for good; a missing one is no error. Throws as writeStateFile. */
+export function deleteStateFile(path: string): void {
+  try {
+    removeFile(path);
+  } catch (error) {
+    throw unusable(path, 'deleted', error);
+  }
+}
+
+function unusable(path: string, what: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  return new AgentError(
+    'state_directory_unusable',
+    `${path} cannot be ${what} (${messageOf(error)}): ${WRITE_ADVICE[errno] ?? 'check its disk'}; what it held before is whole`,
+    { cause: error },
+  );
 }
 
 const WRITE_ADVICE: Readonly<Record<string, string>> = {

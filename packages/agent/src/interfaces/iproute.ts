@@ -27,6 +27,11 @@ export async function listDefaultRouteInterfaces(): Promise<Set<string>> {
   );
 }
 
+/** The kernel's neighbour caches of both families, as JSON. */
+export function listNeighbours(): Promise<string> {
+  return runIp(['-j', 'neighbour', 'show']);
+}
+
 /** False where IPv6 is switched off: addresses of that family cannot be set there. */
 export function hasIpv6(): boolean {
   try {

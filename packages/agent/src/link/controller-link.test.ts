@@ -8,7 +8,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { generateIdentity, openIdentity } from '../disk/identity.ts';
-import type { LinkMessage, LinkState } from './controller-link.ts';
+import type { LinkDeps, LinkMessage, LinkState } from './controller-link.ts';
 import { ControllerLink } from './controller-link.ts';
 import { TEST_CERTIFICATE } from './test-certificate.ts';
 
@@ -17,12 +17,22 @@ const FINGERPRINT = createHash('sha256')
   .digest('hex');
 const IDENTITY = openIdentity(generateIdentity());
 const NONCE = 'n'.repeat(43);
+const AUTHORITY = 'a'.repeat(64);
 const NETWORK_ID = 'net_00000000000000000001';
 const WELCOME: ControllerMessage = {
   type: 'welcome',
   nodeId: IDENTITY.nodeId,
   observedAddress: '192.0.2.7',
   revisions: {},
+  time: '2026-11-20T00:00:00Z',
+  lease: { epoch: 1 },
+  nodeState: 'active',
+  record: null,
+};
+const PLACE = {
+  instance: '0'.repeat(16),
+  lease: { epoch: 0, secret: 's'.repeat(43), nextHash: '0'.repeat(64) },
+  host: { bootId: null, machineId: null, cloudInstanceId: null, vmGenerationId: null },
 };
 const REMOVED: ControllerMessage = { type: 'removed', networkId: NETWORK_ID, reason: 'test' };
 
@@ -38,7 +48,12 @@ test('proves its key over the nonce and the certificate that it sees', async () 
   await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
   const [message] = heard;
   if (message?.type !== 'authenticate') throw new Error('the link did not authenticate');
-  expect(message).toMatchObject({ nodeId: IDENTITY.nodeId, revisions: { [NETWORK_ID]: 4 } });
+  expect(message).toMatchObject({
+    nodeId: IDENTITY.nodeId,
+    revisions: { [NETWORK_ID]: 4 },
+    authority: AUTHORITY,
+    ...PLACE,
+  });
   const key = createPublicKey({
     format: 'jwk',
     key: { kty: 'OKP', crv: 'Ed25519', x: IDENTITY.signKey },
@@ -122,9 +137,49 @@ test('a link that this side ends names its reason as the error', async () => {
   await vi.waitFor(() => expect(states[1]?.error).toBe('the disk is full'));
 });
 
+test('an epoch that cannot be stored ends the link before it is used', async () => {
+  const { url } = await serve((socket) => {
+    send(socket, WELCOME);
+    send(socket, REMOVED);
+  });
+  const { messages, states } = open([url], FINGERPRINT, { takeEpoch: () => 'the disk is full' });
+  await vi.waitFor(() => expect(states[0]).toMatchObject({ error: 'the disk is full' }));
+  expect(messages).toEqual([]);
+});
+
+test('a lease that cannot be made ends the link before anything is shown', async () => {
+  const { url, heard } = await serve((socket) => send(socket, WELCOME));
+  const { states } = open([url], FINGERPRINT, {
+    showPlace: () => {
+      throw new Error('the disk is full');
+    },
+  });
+  await vi.waitFor(() => expect(states[0]?.error).toMatch(/next lease.*the disk is full/));
+  expect(heard).toEqual([]);
+});
+
+test('a link that is held off is not opened by a probe, and at once by another controller', async () => {
+  const { url, openings } = await serve((socket) => {
+    send(socket, { type: 'refused', code: 'clone_rejected', message: 'a copy' });
+  });
+  const { states, link } = open([url]);
+  link.holdOff(3_600_000);
+  await vi.waitFor(() => expect(states[0]?.error).toMatch(/a copy/));
+  link.probe();
+  const other = await serve((socket) => send(socket, WELCOME));
+  link.setController({
+    urls: [other.url],
+    tlsFingerprint: FINGERPRINT,
+    organizationId: 'org_00000000000000000000',
+  });
+  await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
+  expect(openings()).toBe(1);
+});
+
 function open(
   urls: string[],
   tlsFingerprint = FINGERPRINT,
+  changes: Partial<Pick<LinkDeps, 'showPlace' | 'takeEpoch'>> = {},
 ): { messages: LinkMessage[]; states: LinkState[]; link: ControllerLink } {
   const messages: LinkMessage[] = [];
   const states: LinkState[] = [];
@@ -135,6 +190,10 @@ function open(
       identity: IDENTITY,
       version: '0.0.0',
       revisions: () => ({ [NETWORK_ID]: 4 }),
+      authority: () => AUTHORITY,
+      showPlace: () => PLACE,
+      takeEpoch: () => undefined,
+      ...changes,
       onMessage: (message) => messages.push(message),
       onState: (state) => states.push(state),
     },

@@ -4,7 +4,7 @@
  * in order, and watches that the other side lives. What the messages mean is networks.ts's matter.
  */
 import { LINK_MESSAGE_BYTES_MAX, controllerMessageSchema, linkSigningText } from '@etherloom/api';
-import type { AgentMessage, ControllerMessage } from '@etherloom/api';
+import type { AgentMessage, ControllerMessage, HostHints, Lease } from '@etherloom/api';
 import { openPinnedWebSocket } from '@etherloom/transport';
 import { BackOff } from '../back-off.ts';
 import { monotonicMs, pause } from '../clock.ts';
@@ -32,8 +32,20 @@ export interface LinkDeps {
   readonly version: string;
   /** Revisions that are held, read when a link opens. */
   readonly revisions: () => Record<string, number>;
+  /** Hash of the newest version of the authority that is held; null: none. */
+  readonly authority: () => string | null;
+  /** What shows the node's place; its next secret is on disk when this returns. */
+  readonly showPlace: () => ShownPlace;
+  /** Stores the lease of a welcome, before the link is used; gives why it cannot, if so. */
+  readonly takeEpoch: (epoch: number) => string | undefined;
   readonly onMessage: (message: LinkMessage) => void;
   readonly onState: (state: LinkState) => void;
+}
+
+export interface ShownPlace {
+  readonly instance: string;
+  readonly lease: Lease;
+  readonly host: HostHints;
 }
 
 export interface LinkState {
@@ -60,6 +72,9 @@ export class ControllerLink {
   #isWelcome = false;
   #welcomedAtMs = 0;
   #wake = new AbortController();
+  /** Not opened again before this, whatever wakes it. */
+  #notBeforeMs = 0;
+  #hold = new AbortController();
   readonly #ended: Promise<void>;
 
   /** Begins at once and goes on until `stop`. */
@@ -73,7 +88,14 @@ export class ControllerLink {
   setController(controller: ControllerRecord): void {
     this.#controller = controller;
     this.#turn = 0;
+    this.#notBeforeMs = 0;
     this.#wake.abort();
+    this.#hold.abort();
+  }
+
+  /** Waits at least so long before the next opening, whatever happens on this host. */
+  holdOff(ms: number): void {
+    this.#notBeforeMs = monotonicMs() + ms;
   }
 
   /**
@@ -103,6 +125,7 @@ export class ControllerLink {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#wake.abort();
+    this.#hold.abort();
     await this.#ended;
   }
 
@@ -119,7 +142,10 @@ export class ControllerLink {
       if (this.#stop.signal.aborted) break;
       this.#deps.onState({ isConnected: false, url, error });
       this.#wake = new AbortController();
+      this.#hold = new AbortController();
       await pause(this.#backOff.nextMs(), this.#wake.signal);
+      const heldMs = this.#notBeforeMs - monotonicMs();
+      if (heldMs > 0) await pause(heldMs, this.#hold.signal);
     }
     this.#deps.onState({ isConnected: false, url: null, error: null });
   }
@@ -185,15 +211,14 @@ export class ControllerLink {
   #receive(socket: WebSocket, url: string, text: string): string | undefined {
     const message = parseMessage(text);
     if (message === undefined) return 'the controller sent what is no message of this version';
-    if (message.type === 'challenge') {
-      socket.send(JSON.stringify(this.#authenticate(message.nonce)));
-      return undefined;
-    }
-    if (message.type === 'refused') {
+    if (message.type === 'challenge') return this.#answerChallenge(socket, message.nonce);
+    if (message.type === 'refused' || message.type === 'split') {
       this.#deps.onMessage(message);
       return `the controller refused the link: ${message.message}`;
     }
     if (message.type === 'welcome') {
+      const fault = this.#deps.takeEpoch(message.lease.epoch);
+      if (fault !== undefined) return fault;
       this.#isWelcome = true;
       this.#welcomedAtMs = monotonicMs();
       this.#deps.onState({ isConnected: true, url, error: null });
@@ -202,6 +227,15 @@ export class ControllerLink {
     }
     this.#deps.onMessage(message);
     return undefined;
+  }
+
+  #answerChallenge(socket: WebSocket, nonce: string): string | undefined {
+    try {
+      socket.send(JSON.stringify(this.#authenticate(nonce)));
+      return undefined;
+    } catch (error) {
+      return `the next lease cannot be stored: ${messageOf(error)}`;
+    }
   }
 
   #authenticate(nonce: string): AgentMessage {
@@ -214,6 +248,8 @@ export class ControllerLink {
         linkSigningText(nonce, identity.nodeId, this.#controller.tlsFingerprint),
       ),
       revisions: this.#deps.revisions(),
+      authority: this.#deps.authority(),
+      ...this.#deps.showPlace(),
     };
   }
 }

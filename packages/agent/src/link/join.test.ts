@@ -16,6 +16,10 @@ const REPLY: JoinReply = {
   organizationId: 'org_00000000000000000000',
   networkId: 'net_00000000000000000000',
   networkName: 'demo',
+  isPending: false,
+  authority: [
+    { statement: '{}', signatures: [{ key: 'A'.repeat(43), signature: 'A'.repeat(86) }] },
+  ],
 };
 const undos: (() => void)[] = [];
 
@@ -54,6 +58,7 @@ function join(...urls: string[]): ReturnType<typeof requestJoin> {
     networkName: 'demo',
     tokenId: 'tok_00000000000000000000',
     secret: 'A'.repeat(43),
+    authorityHash: null,
   };
   return requestJoin(IDENTITY, { token, name: undefined, suggestedName: 'a' });
 }

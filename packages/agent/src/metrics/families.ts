@@ -33,6 +33,7 @@ export const METRICS = {
   etherloom_controller_last_connected_timestamp_seconds: gauge(
     'Unix time at which the link to the controller last came up; absent before the first time.',
   ),
+  etherloom_problems: gauge('What the agent refuses or misses; `loom status` says what.'),
   etherloom_datapath_running: gauge('1 while the agent is attached to a data path.'),
   etherloom_datapath_restarts_total: counter('Data paths started in place of one that was lost.'),
   etherloom_datapath_lanes: gauge('Workers of the data path.'),
@@ -43,7 +44,7 @@ export const METRICS = {
     'kind',
   ),
   etherloom_refusals_total: counter(
-    'Handshake and control messages that the agent refused.',
+    'Handshake, control and gossip messages that the agent refused.',
     'reason',
   ),
   etherloom_peers: gauge('Peers by state: up, connecting, down or no-endpoint.', 'state'),
@@ -60,6 +61,14 @@ export const METRICS = {
   etherloom_host_drops_total: counter('Frames and datagrams dropped.', 'reason'),
   etherloom_network_members: gauge('Members of the network, this node included.', 'network'),
   etherloom_network_revision: gauge('Revision of the network that is in force here.', 'network'),
+  etherloom_network_valid_members: gauge(
+    'Members whose credential is valid; the others have no session.',
+    'network',
+  ),
+  etherloom_network_credential_seconds: gauge(
+    'Time until the credential of this node ends when nobody renews it; negative after its end.',
+    'network',
+  ),
   etherloom_network_mtu_bytes: gauge('MTU of the port.', 'network'),
   etherloom_network_sent_frames_total: counter('Frames sealed.', 'network'),
   etherloom_network_sent_bytes_total: counter('Bytes of the sealed frames.', 'network'),

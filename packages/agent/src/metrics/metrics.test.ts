@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentStatus, PeerRow } from '@etherloom/api';
-import { DROP_REASONS, REFUSAL_REASONS } from '@etherloom/core';
+import { DROP_REASONS, GOSSIP_REFUSALS, REFUSAL_REASONS } from '@etherloom/core';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { renderExposition } from './exposition.ts';
@@ -93,6 +93,7 @@ describe('the exposition', () => {
     expect(reasonsOf('etherloom_refusals_total')).toEqual([
       ...REFUSAL_REASONS.map(([reason]) => reason),
       'queue_full',
+      ...GOSSIP_REFUSALS.map(([reason]) => reason),
     ]);
   });
 
@@ -273,6 +274,8 @@ function snapshot(change: Partial<Snapshot>): Snapshot {
     nodeId: 'c'.repeat(32),
     nodeName: 'east1',
     port: 8_002,
+    standing: null,
+    clonedFrom: null,
     controller: {
       url: null,
       connected: true,
@@ -280,6 +283,9 @@ function snapshot(change: Partial<Snapshot>): Snapshot {
       lastError: null,
     },
     datapath: { running: true, pid: 1, restarts: 0, lanes: 1, features: [] },
+    authority: null,
+    clock: null,
+    problems: [],
     networks: [
       {
         id: 'net_00000000000000000001',
@@ -292,6 +298,15 @@ function snapshot(change: Partial<Snapshot>): Snapshot {
         revision: 3,
         members: 2,
         problem: null,
+        trust: {
+          networkVersion: 1,
+          rosterVersion: 2,
+          stalenessDays: 30,
+          membersValid: 2,
+          ownSecondsLeft: 86_400,
+          firstPeerSecondsLeft: 80_000,
+          firstPeer: 'host-2',
+        },
         ...traffic,
         drops: {},
       },

@@ -1,12 +1,16 @@
 /** From what the agent shows to samples: pure, one function for each part of the table. */
 import type { AgentStatus, PeerRow } from '@etherloom/api';
-import { DROP_REASONS, REFUSAL_REASONS } from '@etherloom/core';
+import { DROP_REASONS, GOSSIP_REFUSALS, REFUSAL_REASONS } from '@etherloom/core';
 import { PUNT_REFUSAL } from '../punt-queue.ts';
 import type { Sample, Samples } from './exposition.ts';
 import type { MetricName } from './families.ts';
 import type { ProcessUse } from './process-use.ts';
 
-const REFUSALS = [...REFUSAL_REASONS.map(([reason]) => reason), PUNT_REFUSAL];
+const REFUSALS = [
+  ...REFUSAL_REASONS.map(([reason]) => reason),
+  PUNT_REFUSAL,
+  ...GOSSIP_REFUSALS.map(([reason]) => reason),
+];
 
 /** Everything that one scrape shows. */
 export interface Snapshot {
@@ -53,6 +57,7 @@ function processRows({ status, agentUse, datapathUse }: Snapshot): Row[] {
     ['etherloom_agent_resident_memory_bytes', agentUse.residentBytes],
     ['etherloom_controller_connected', Number(controller.connected)],
     ['etherloom_controller_last_connected_timestamp_seconds', connectedAt],
+    ['etherloom_problems', status.problems.length],
     ['etherloom_datapath_running', Number(datapath.running)],
     ['etherloom_datapath_restarts_total', datapath.restarts],
     ['etherloom_datapath_lanes', datapath.lanes],
@@ -103,6 +108,8 @@ function networkRows({ status, hasCounters }: Snapshot): Row[] {
     const state: Row[] = [
       ['etherloom_network_members', network.members, name],
       ['etherloom_network_revision', network.revision, name],
+      ['etherloom_network_valid_members', network.trust?.membersValid, name],
+      ['etherloom_network_credential_seconds', network.trust?.ownSecondsLeft, name],
       ['etherloom_network_mtu_bytes', network.mtuBytes, name],
     ];
     if (!hasCounters) return state;
