@@ -11,6 +11,8 @@ import {
   MTU_BYTES_MIN,
   nameSchema,
   PING_COUNT_MAX,
+  publicKeySchema,
+  STALENESS_DAYS_MAX,
   TOKEN_LIFETIME_SECONDS_MAX,
   TOKEN_USES_MAX,
 } from '@etherloom/api';
@@ -56,7 +58,13 @@ export function integerIn(least: number, most: number): (text: string) => number
 
 export const parseMtu = integerIn(MTU_BYTES_MIN, MTU_BYTES_MAX);
 export const parseUses = integerIn(1, TOKEN_USES_MAX);
+export const parseStalenessDays = integerIn(1, STALENESS_DAYS_MAX);
 export const parseCount = integerIn(1, PING_COUNT_MAX);
+
+/** A public key. */
+export function parseKey(text: string): string {
+  return check(publicKeySchema, text);
+}
 
 /** A network or node name. */
 export function parseName(text: string): string {

@@ -13,6 +13,10 @@ export type CliErrorCode =
   | 'login_missing'
   | 'login_file_corrupt'
   | 'file_unreadable'
+  | 'file_unwritable'
+  | 'key_file_invalid'
+  | 'authority_refused'
+  | 'unconfirmed'
   | 'fingerprint_unconfirmed'
   | 'not_understood'
   | 'no_answer';

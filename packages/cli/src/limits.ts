@@ -17,3 +17,10 @@ export const PING_INTERVAL_MS = 300;
 export const TOKEN_FILE_BYTES_MAX = 4_096;
 /** Standard input that is read for a join token. */
 export const TOKEN_INPUT_BYTES_MAX = 16_384;
+/** A key file of an authority is below 800 bytes; a passphrase file holds one line. */
+export const KEY_FILE_BYTES_MAX = 4_096;
+/** Shortest passphrase: scrypt slows guessing down, it does not replace length. */
+export const PASSPHRASE_CHARS_MIN = 12;
+/** After a rotation the controller makes statements network by network: asked so often, so long. */
+export const SETTLE_POLL_MS = 200;
+export const SETTLE_POLLS_MAX = 600;

@@ -205,12 +205,32 @@ describe('with an agent', () => {
   let agent: Server;
   let socket: string;
   let pingResults: unknown[] = [];
+  let standing: unknown = null;
+  const status = (): unknown => ({
+    version: '0.1.0',
+    nodeId: 'b'.repeat(32),
+    nodeName: 'west1',
+    port: 8_002,
+    standing,
+    clonedFrom: 'a'.repeat(32),
+    controller: {
+      url: 'https://203.0.113.10:8443',
+      connected: true,
+      lastConnectedAt: null,
+      lastError: null,
+    },
+    datapath: { running: true, pid: 7, restarts: 0, lanes: 1, features: [] },
+    networks: [],
+    peers: { total: 0, up: 0 },
+    drops: {},
+  });
 
   beforeAll(async () => {
     socket = join(directory, 'agent.sock');
     const replies: Readonly<Record<string, () => readonly [number, unknown]>> = {
       'GET /v1/peers': () => [200, { peers: [peer] }],
       'GET /v1/fdb': () => [404, notFound],
+      'GET /v1/status': () => [200, status()],
       'POST /v1/ping': () => [200, { node: 'west1', results: pingResults }],
     };
     agent = createServer((request, response) => {
@@ -231,6 +251,24 @@ describe('with an agent', () => {
     expect(table.stdout).toMatch(/west1 +up +direct +203\.0\.113\.11:8002 +0\.310 ms +1\.5 KB/);
     const run = await loom(['peers', '--json', '--socket', socket]);
     expect(JSON.parse(run.stdout)).toEqual({ peers: [peer] });
+  });
+
+  test.each([
+    ['rejected', /^Standing +rejected as a copy: its networks are down \(why\)/],
+    ['replaced', /^Standing +replaced by a copy: .* until `loom join TOKEN` \(why\)/],
+    ['split', /^Standing +a copy that becomes a node of its own: .* \(why\)/],
+    ['waits', /^Standing +waits for approval \(why\)/],
+  ])('status says before anything else that a host is %s', async (state, expected) => {
+    standing = { state, message: 'why' };
+    const run = await loom(['status', '--socket', socket]);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(expected);
+  });
+
+  test('status names the node of which this one is a copy, and no standing without one', async () => {
+    standing = null;
+    const run = await loom(['status', '--socket', socket]);
+    expect(run.stdout).toMatch(/^Cloned from +a{32}\nNode /);
   });
 
   test('ping says direct, and each latency', async () => {

@@ -1,5 +1,6 @@
 /** The tree of commands, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
+import { addAuthorityCommands } from './commands/authority.ts';
 import { addHostCommands } from './commands/host.ts';
 import { addJoinCommands } from './commands/join-leave.ts';
 import { addLoginCommand } from './commands/login.ts';
@@ -83,6 +84,7 @@ function buildProgram(isJson: boolean): Command {
   addNetworkCommands(program);
   addTokenCommands(program);
   addNodeCommands(program);
+  addAuthorityCommands(program);
   addJoinCommands(program);
   addHostCommands(program);
   return program;

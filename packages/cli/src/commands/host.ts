@@ -85,6 +85,7 @@ function renderStatus(status: AgentStatus, context: Context): string {
     ? `${palette.good('running')}, pid ${datapath.pid}, ${count(datapath.lanes, 'lane')}`
     : palette.bad('not running');
   const fields: readonly (readonly [string, string])[] = [
+    ...renderStanding(status, context),
     [
       'Node',
       status.nodeId === null
@@ -96,6 +97,8 @@ function renderStatus(status: AgentStatus, context: Context): string {
       'Data path',
       `${running}${datapath.restarts > 0 ? `, restarted ${datapath.restarts} times` : ''}`,
     ],
+    ['Authority', renderAuthority(status)],
+    ...renderProblems(status, context),
     ['Features', datapath.features.join(', ') || 'none'],
     ['UDP port', String(status.port)],
     ['Peers', `${peers.up} of ${peers.total} up, ${count(peers.sessions, 'session')}`],
@@ -108,6 +111,58 @@ function renderStatus(status: AgentStatus, context: Context): string {
   return `${renderFields(fields, palette)}\n\n${networks}`;
 }
 
+const STANDINGS = {
+  rejected: 'rejected as a copy: its networks are down',
+  replaced: 'replaced by a copy: its networks are down until `loom join TOKEN`',
+  split: 'a copy that becomes a node of its own: its networks are down',
+  waits: 'waits for approval',
+} as const;
+
+/** What a person has to know before anything else. */
+function renderStanding(status: AgentStatus, { palette }: Context): [string, string][] {
+  const { standing, clonedFrom } = status;
+  const lineage: [string, string][] = clonedFrom === null ? [] : [['Cloned from', clonedFrom]];
+  if (standing === null) return lineage;
+  const { state, message } = standing;
+  const told = `${STANDINGS[state]} (${message})`;
+  return [['Standing', state === 'waits' ? palette.warning(told) : palette.bad(told)], ...lineage];
+}
+
+function renderAuthority({ authority, clock }: AgentStatus): string {
+  const offsetMs = (clock?.offsetSeconds ?? 0) * 1_000;
+  const told = authority === null ? 'none yet' : `version ${authority.version} (${authority.hash})`;
+  if (offsetMs === 0) return told;
+  const way = offsetMs > 0 ? 'behind' : 'ahead';
+  return `${told}; the clock of this host is ${formatDuration(Math.abs(offsetMs))} ${way}`;
+}
+
+/** Those of a network are shown with it when it is up. */
+function renderProblems(status: AgentStatus, { palette }: Context): [string, string][] {
+  const shown = new Set(status.networks.map(({ problem }) => problem));
+  return status.problems
+    .filter(({ message }) => !shown.has(message))
+    .map(({ network, code, message }) => {
+      const where = network === null ? '' : `${network}: `;
+      return ['Problem', palette.bad(`${where}${code}: ${message}`)];
+    });
+}
+
+/** How long the network goes on when no controller is there to renew. */
+function renderBudget(network: AgentStatus['networks'][number], { palette }: Context): string {
+  const { trust, members } = network;
+  if (trust === null) return palette.warning('held without a proof, from a former version');
+  const left = (seconds: number): string =>
+    seconds > 0
+      ? `${formatDuration(seconds * 1_000)} left`
+      : palette.bad(`ended ${formatDuration(-seconds * 1_000)} ago`);
+  const peer =
+    trust.firstPeer === null || trust.firstPeerSecondsLeft === null
+      ? ''
+      : `; first peer ${trust.firstPeer}: ${left(trust.firstPeerSecondsLeft)}`;
+  const valid = `${trust.membersValid} of ${members} members valid`;
+  return `${left(trust.ownSecondsLeft)} without a controller${peer}; ${valid}`;
+}
+
 function renderNetworks(status: AgentStatus, context: Context): string {
   return status.networks
     .map((network) => {
@@ -118,6 +173,7 @@ function renderNetworks(status: AgentStatus, context: Context): string {
         ['  Addresses', network.addresses.join(', ') || 'none'],
         ['  MAC, MTU', `${network.mac}, ${network.mtuBytes} bytes`],
         ['  Members', `${network.members} at revision ${network.revision}`],
+        ['  Credential', renderBudget(network, context)],
         ['  Sent', `${network.sentFrames} frames, ${formatBytes(network.sentBytes)}`],
         ['  Received', `${network.receivedFrames} frames, ${formatBytes(network.receivedBytes)}`],
         ['  Answered', `${network.answeredLocally} ARP and ND questions, locally`],

@@ -33,7 +33,7 @@ export function addJoinCommands(program: Command): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  loom join loom1.eyJ1Ijpb...\n  loom join - --name west1 < demo.token',
+      '\nExamples:\n  loom join - --name west1 < demo.token   (nobody sees it in a list of processes)\n  loom join loom1.eyJ1Ijpb...',
     )
     .action(join);
   withAgent(program.command('leave'))

@@ -1,4 +1,4 @@
-/** loom node list | show | remove */
+/** loom node list | show | approve | remove */
 import type { Node } from '@etherloom/api';
 import type { Command } from 'commander';
 import { parseReference } from '../arguments.ts';
@@ -14,12 +14,16 @@ interface JsonOption {
 
 /** Adds `node` and its commands. */
 export function addNodeCommands(program: Command): void {
-  const node = program.command('node').description('list, show and remove nodes');
+  const node = program.command('node').description('list, show, approve and remove nodes');
   withJson(node.command('list')).description('list nodes').action(listNodes);
   withJson(node.command('show'))
     .description('show a node')
     .argument('<node>', 'name or id', parseReference)
     .action(showNode);
+  withJson(node.command('approve'))
+    .description('let a clone that waits into the networks of the node it was copied from')
+    .argument('<node>', 'name or id', parseReference)
+    .action(approveNode);
   withJson(node.command('remove'))
     .description('remove a node from all its networks and refuse it from then on')
     .argument('<node>', 'name or id', parseReference)
@@ -53,6 +57,8 @@ async function showNode(given: string, options: JsonOption): Promise<void> {
       ['Name', node.name],
       ['Id', node.id],
       ['Agent', renderConnected(node, context).text],
+      ...lineageOf(node, context),
+      ...node.problems.map(({ message }) => ['Problem', context.palette.bad(message)] as const),
       ['Last seen', node.lastSeenAt ?? 'never'],
       ['Endpoints', node.endpoints.join(', ') || 'none'],
       ['Sign key', node.signKey],
@@ -70,6 +76,14 @@ async function showNode(given: string, options: JsonOption): Promise<void> {
   });
 }
 
+async function approveNode(given: string, options: JsonOption): Promise<void> {
+  const context = createContext(options);
+  const client = await openController();
+  const node = await client.call('nodeApprove', { params: { node: given } });
+  const networks = node.memberships.map((membership) => membership.networkName).join(', ');
+  context.show(node, () => `Approved node ${node.name}. Its networks: ${networks || 'none'}.`);
+}
+
 async function removeNode(given: string, options: JsonOption): Promise<void> {
   const context = createContext(options);
   const client = await openController();
@@ -80,7 +94,16 @@ async function removeNode(given: string, options: JsonOption): Promise<void> {
   );
 }
 
+function lineageOf(node: Node, { palette }: Context): (readonly [string, string])[] {
+  if (node.clonedFrom === null) return [];
+  const origin = ['Cloned from', node.clonedFrom] as const;
+  if (node.state === 'active') return [origin];
+  return [origin, ['State', palette.warning(`waits: loom node approve ${node.name}`)]];
+}
+
 function renderConnected(node: Node, context: Context): Cell {
+  if (node.state === 'pending')
+    return { text: 'waits for approval', mark: context.palette.warning };
   return node.connected
     ? { text: 'connected', mark: context.palette.good }
     : { text: 'not connected', mark: context.palette.warning };
