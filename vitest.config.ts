@@ -19,6 +19,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'tools/**/*.test.ts',
             'bench/**/*.test.ts',
+            'test/malice/**/*.test.ts',
             'test/soak/**/*.test.ts',
           ],
           testTimeout: 20_000,

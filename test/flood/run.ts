@@ -44,6 +44,7 @@ interface Measured {
 
 const CASES: readonly Case[] = [
   ...FLOOD_KINDS.map((kind) => ({ name: kind, kind, isSpoofed: false })),
+  { name: 'part-spoofed', kind: 'part', isSpoofed: true },
   { name: 'initiation-spoofed', kind: 'initiation', isSpoofed: true },
   { name: 'guess-spoofed', kind: 'guess', isSpoofed: true },
   { name: 'response-spoofed', kind: 'response', isSpoofed: true },

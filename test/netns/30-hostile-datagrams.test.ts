@@ -1,7 +1,7 @@
 /** What a stranger on the underlay may send: it changes nothing but a drop counter. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECKOUT, waitFor } from '@etherloom/lab';
+import { CHECKOUT, signalProcess, waitFor } from '@etherloom/lab';
 import { startCapture } from './capture.ts';
 import { ping } from './ping.ts';
 import {
@@ -10,6 +10,7 @@ import {
   ipv4Of,
   joinNetwork,
   pick,
+  waitForPeers,
   type Membership,
   type Scenario,
 } from './scenario.ts';
@@ -44,6 +45,24 @@ describe('datagrams of a stranger', () => {
     await ping(world, alpha.agent, beta.ipv4, { count: 2 * CAPTURED_MIN, intervalSeconds: 0.01 });
     captured = await capture.stop();
   });
+
+  /** The datagrams of an initiation of alpha's, which a fresh data path of it brings about. */
+  async function captureInitiation(): Promise<readonly Uint8Array[]> {
+    const capture = await startCapture(
+      scenario.world,
+      pick(scenario.namespaces, 'beta'),
+      'eth0',
+      `udp port ${PORT} and src host ${ipv4Of('alpha')}`,
+    );
+    const dataPath = await alpha.agent.dataPath();
+    if (dataPath !== null) signalProcess(dataPath, 'SIGKILL');
+    await waitFor('alpha to initiate', async () => {
+      const result = await ping(scenario.world, alpha.agent, beta.ipv4, { count: 1 });
+      return result.received === 1;
+    });
+    return (await capture.stop()).filter(([type]) => type === INITIATION);
+  }
+
   afterAll(async () => {
     await scenario?.world.dispose();
   });
@@ -134,16 +153,18 @@ describe('datagrams of a stranger', () => {
   });
 
   test('a replayed initiation changes no session', async () => {
-    const initiations = captured.filter(([type]) => type === INITIATION);
+    const initiations = await captureInitiation();
     expect(initiations.length).toBeGreaterThan(0);
+    await waitForPeers([alpha.agent, beta.agent]);
     const before = await beta.agent.loomJson(['peers']);
     await scenario.world.exec(
       pick(scenario.namespaces, 'stranger'),
       [CHECKOUT.node, SEND_DATAGRAMS, ipv4Of('beta'), String(PORT)],
       {
-        input: Array.from({ length: 20 }, () =>
-          Buffer.from(initiations[0] ?? []).toString('hex'),
-        ).join('\n'),
+        input: Array.from({ length: 20 }, () => initiations)
+          .flat()
+          .map((bytes) => Buffer.from(bytes).toString('hex'))
+          .join('\n'),
       },
     );
     const result = await ping(scenario.world, alpha.agent, beta.ipv4, {

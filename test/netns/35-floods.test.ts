@@ -73,6 +73,13 @@ const CASES: readonly FloodCase[] = [
     isAnswered: true,
   },
   {
+    kind: 'part',
+    isSpoofed: true,
+    drops: ['punt_limited'],
+    refusals: ['part_invalid', 'cookie_required'],
+    isAnswered: true,
+  },
+  {
     kind: 'response',
     isSpoofed: true,
     drops: ['punt_limited'],

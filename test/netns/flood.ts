@@ -23,6 +23,7 @@ export const FLOOD_KINDS = [
   'data',
   'replay',
   'initiation',
+  'part',
   'guess',
   'response',
   'cookie',

@@ -8,7 +8,7 @@
  *
  * Every host has an agent; the stranger has none.
  */
-import type { Network } from '@etherloom/api';
+import type { Network, NetworkSettings } from '@etherloom/api';
 import {
   createWorld,
   startAgent,
@@ -125,7 +125,12 @@ export interface Membership {
 /** Creates a network and joins agents to it; resolves when the first one reaches all others. */
 export async function joinNetwork(
   scenario: Scenario,
-  body: { readonly name: string; readonly ipv4?: string; readonly ipv6?: string },
+  body: {
+    readonly name: string;
+    readonly ipv4?: string;
+    readonly ipv6?: string;
+    readonly settings?: Partial<NetworkSettings>;
+  },
   agents: readonly LabAgent[],
 ): Promise<{ readonly network: Network; readonly members: readonly Membership[] }> {
   const network = await scenario.controller.client.call('networkCreate', { body });
@@ -158,7 +163,12 @@ async function waitForMembers(agents: readonly LabAgent[], networkName: string):
 
 export async function createToken(
   scenario: Scenario,
-  body: { readonly network: string; readonly uses?: number; readonly lifetimeSeconds?: number },
+  body: {
+    readonly network: string;
+    readonly uses?: number;
+    readonly lifetimeSeconds?: number;
+    readonly offlineOk?: boolean;
+  },
 ): Promise<string> {
   const { token } = await scenario.controller.client.call('tokenCreate', { body });
   return token;

@@ -7,6 +7,7 @@
  *         data        headers of data datagrams in order, random session ids, counters and bodies
  *         replay      the lines (hex) of FILE, over and over
  *         initiation  handshake initiations whose mac1 is right, all else random
+ *         part        first parts of handshake initiations likewise, the others of which never come
  *         guess       the same with a random mac2, which takes more hashes to refuse
  *         response    handshake responses likewise
  *         cookie      cookie replies of random content
@@ -40,8 +41,9 @@ enum {
 	DATAGRAM_BYTES_MAX = 1472,
 	KEY_BYTES = 32,
 	MAC_BYTES = 16,
-	INITIATION_BYTES = 168,
-	RESPONSE_BYTES = 124,
+	INITIATION_BYTES = 176,
+	PART_BYTES = 700,
+	RESPONSE_BYTES = 132,
 	COOKIE_BYTES = 52,
 	CONTROL_BYTES = CMSG_SPACE(sizeof(struct in_pktinfo)),
 	SPOOFED = 0xc6120000, /* 198.18.0.0 */
@@ -112,10 +114,12 @@ static void put_mac1(struct datagram *datagram, const uint8_t key[KEY_BYTES])
 static void make_handshake(struct datagram *datagram, uint8_t type, uint16_t length,
 			   const uint8_t key[KEY_BYTES])
 {
-	static const uint8_t version[3] = { 1, 0, 0 };
+	bool is_part = length == PART_BYTES;
 	datagram->length = length;
 	datagram->bytes[0] = type;
-	memcpy(datagram->bytes + 1, version, sizeof(version));
+	datagram->bytes[1] = 2; /* version */
+	datagram->bytes[2] = 0;
+	datagram->bytes[3] = is_part ? 2 : 0;
 	if (type != 0xe3)
 		put_mac1(datagram, key);
 }
@@ -134,6 +138,8 @@ static bool make(struct datagram *datagram, const char *kind, const uint8_t key[
 		       5); /* a lane and a counter that a session could have */
 	} else if (strcmp(kind, "initiation") == 0) {
 		make_handshake(datagram, 0xe1, INITIATION_BYTES, key);
+	} else if (strcmp(kind, "part") == 0) {
+		make_handshake(datagram, 0xe1, PART_BYTES, key);
 	} else if (strcmp(kind, "guess") == 0) {
 		make_handshake(datagram, 0xe1, INITIATION_BYTES, key);
 		RAND_bytes(datagram->bytes + INITIATION_BYTES - MAC_BYTES, MAC_BYTES);
