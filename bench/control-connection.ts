@@ -4,7 +4,7 @@
  */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { ControlDeframer, decodeControl, encodeControl } from '@etherloom/core';
+import { CONTROL_VERSION, ControlDeframer, decodeControl, encodeControl } from '@etherloom/core';
 import type { ControlMessage, MessageName, MessageValues } from '@etherloom/core';
 
 /** Requests that wait for their answers; more only fill buffers. */
@@ -21,7 +21,7 @@ export class ControlConnection {
   static async open(path: string): Promise<ControlConnection> {
     const socket = connect(path);
     const answers = messagesOf(socket);
-    socket.write(encodeControl('hello', 1, { version: 1 }));
+    socket.write(encodeControl('hello', 1, { version: CONTROL_VERSION }));
     const reply = await answers.next();
     if (reply.done === true || reply.value.name !== 'helloReply')
       throw new Error(`${path} does not greet`);
