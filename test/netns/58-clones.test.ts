@@ -56,6 +56,14 @@ function copyState(from: LabAgent, label: string): string {
   return directory;
 }
 
+async function waitForController(agent: LabAgent): Promise<void> {
+  await waitFor(
+    'the link to the controller',
+    async () => (await agent.status()).controller.connected,
+    { deadlineMs: 120_000, logs: [agent.process.logPath] },
+  );
+}
+
 async function startCopy(
   number: number,
   options: Pick<AgentOptions, 'machineId'> = {},
@@ -222,6 +230,8 @@ test('a host that is put back to an older disk heals by itself and stays the nod
   let again = alpha;
   for (let i = 0; i < 3; i += 1) {
     again = await restart(again, 'SIGTERM');
+    // Peers may be up from disk alone: the controller has to see each start.
+    await waitForController(again);
     await waitForPeers([again, beta]);
   }
   again.kill('SIGTERM');
@@ -229,11 +239,7 @@ test('a host that is put back to an older disk heals by itself and stays the nod
   rmSync(again.stateDirectory, { recursive: true });
   cpSync(older, again.stateDirectory, { recursive: true });
   again = await restart(again, null);
-  await waitFor(
-    'the controller to take it',
-    async () => (await again.status()).controller.connected,
-    { deadlineMs: 120_000, logs: [again.process.logPath] },
-  );
+  await waitForController(again);
   expect((await again.status()).nodeId).toBe(nodeId);
   expect((await again.status()).standing).toBeNull();
   expect(await nodes()).toHaveLength(2);
@@ -252,7 +258,7 @@ test('a host that restarts again and again is never taken for a copy', async () 
   const { alpha, beta } = await build({ clones: 'reject' });
   let again = alpha;
   for (let i = 0; i < 8; i += 1) again = await restart(again, i % 2 === 0 ? 'SIGKILL' : 'SIGTERM');
-  await waitFor('the link', async () => (await again.status()).controller.connected);
+  await waitForController(again);
   await waitForPeers([again, beta]);
   expect(readFileSync(scenario.controller.process.logPath, 'utf8')).not.toMatch(
     /two hosts|a lease is refused/,
