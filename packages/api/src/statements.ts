@@ -4,7 +4,6 @@
  * write JSON the same way twice; its hash is SHA-256 of that text.
  */
 import { z } from 'zod';
-import { NODE_NETWORKS_MAX } from './limits.ts';
 import {
   idSchema,
   ipSchema,
@@ -255,6 +254,3 @@ export const hostHintsSchema = z.strictObject({
   vmGenerationId: z.string().max(64).nullable(),
 });
 export type HostHints = z.infer<typeof hostHintsSchema>;
-
-/** Proofs of all networks of a node are bounded by this. */
-export const PROOF_NETWORKS_MAX = NODE_NETWORKS_MAX;

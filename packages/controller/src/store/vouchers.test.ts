@@ -136,7 +136,7 @@ describe('a token that is good without a controller', () => {
     expect(rows).toEqual([{ until }]);
   });
 
-  test('has one use, lives no longer than the network without a controller, and needs a member', async () => {
+  test('has one use, lives no longer than the network without a controller, and needs a member and a pool', async () => {
     const create = (body: object) =>
       controller.client.call('tokenCreate', {
         body: { network: 'demo', offlineOk: true, ...body },
@@ -146,6 +146,11 @@ describe('a token that is good without a controller', () => {
     await expect(tooLong).rejects.toThrow(/30 days at most/);
     await controller.client.call('networkCreate', { body: { name: 'empty' } });
     await expect(create({ network: 'empty' })).rejects.toThrow(/none could take in/);
+    await controller.client.call('networkCreate', {
+      body: { name: 'unnumbered', ipv4: null, ipv6: null },
+    });
+    await joinNetwork(controller, 'unnumbered', FIRST);
+    await expect(create({ network: 'unnumbered' })).rejects.toThrow(/needs an address pool/);
     expect(await reservations(), 'of what was refused').toEqual([]);
   });
 });

@@ -34,6 +34,12 @@ export async function createVoucher(
   network: NetworkRow,
   token: JoinTokenRowStored,
 ): Promise<TokenVoucher> {
+  // Without a controller, its addresses are what keeps a voucher to one use.
+  if (network.ipv4 === null && network.ipv6 === null)
+    throw invalidField(
+      'offlineOk',
+      `a token that is good without a controller needs an address pool, and network "${network.name}" has none`,
+    );
   const { stalenessDays } = parseSettings(network.settings);
   const lifeMs = Date.parse(token.expires_at) - tx.now.getTime();
   if (lifeMs > stalenessDays * DAY_MS)
