@@ -60,7 +60,7 @@ describe.each([
   ],
   [
     'read-only',
-    ['sh', '-c', 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'],
+    ['sh', '-c', 'mount --bind "$0" "$0" && until mount -o remount,bind,ro "$0"; do :; done'], // busy while a file is written
     ['sh', '-c', 'umount -l "$0"'],
     /its disk is read-only, mount it writable/,
   ],
