@@ -115,12 +115,45 @@ static void accept_agent(struct control *control)
 			    EPOLLIN);
 }
 
+void control_count_drops(struct control *control)
+{
+	struct udp_drops drops;
+	struct counters *total = &control->tables.total[control->slot];
+	udp_take_drops(&control->sockets, &drops);
+	counters_add(total, COUNTER_DROPS + DROP_SOCKET_FULL, drops.of_workers);
+	counters_add(total, COUNTER_DROPS + DROP_LOBBY_FULL, drops.of_lobbies);
+	counters_add(total, COUNTER_DROPS + DROP_DATAGRAM_TOO_SHORT, drops.of_wastes[WASTE_SHORT]);
+	counters_add(total, COUNTER_DROPS + DROP_HEADER_INVALID, drops.of_wastes[WASTE_INVALID]);
+}
+
+/* While there is a flood senders are dealt to the lobbies anew, so that nobody shares one with it
+ * for longer than an interval; peers have their own way. */
+static void steer(struct control *control)
+{
+	bool is_flooded = workers_are_flooded(&control->workers);
+	uint64_t salt = table_mix(control->steering.salt ^ control->punts.seed ^ clock_now_us());
+	if (control->sockets.lobbies == 0 || (!is_flooded && !control->steering.is_flooded))
+		return;
+	control->steering = (struct steering){ .salt = salt, .is_flooded = is_flooded };
+	struct table_walk walk = { .table = &control->tables.of[TABLE_KIND_PEER] };
+	struct table_entry *entry;
+	while (is_flooded && (entry = table_next(&walk)) != NULL) {
+		const struct peer *peer = container_of(entry, struct peer, entry);
+		const struct endpoint *endpoint = atomic_load(&peer->endpoint);
+		if (endpoint != NULL)
+			steering_know(&control->steering, endpoint->wire);
+	}
+	(void)steering_attach(&control->sockets, &control->steering);
+}
+
 static void handle_time(struct control *control)
 {
 	uint64_t now_ms = clock_now_ms();
 	if (now_ms < control->next_activity_ms)
 		return;
 	control->next_activity_ms = now_ms + ACTIVITY_INTERVAL_MS;
+	control_count_drops(control);
+	steer(control);
 	struct table_walk walk = { .table = &control->tables.of[TABLE_KIND_PEER] };
 	struct table_entry *entry;
 	while ((entry = table_next(&walk)) != NULL)

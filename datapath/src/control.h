@@ -8,6 +8,7 @@
 #pragma once
 
 #include "agent.h"
+#include "steering.h"
 #include "worker.h"
 
 #define INSTANCE_BYTES 16u
@@ -25,6 +26,7 @@ struct control {
 	bool takes_uso; /* as the last attached port was found */
 	uint8_t instance[INSTANCE_BYTES];
 	uint64_t next_activity_ms;
+	struct steering steering; /* as last attached; zero: as udp_open did it */
 };
 
 /* Opens what the loop waits with; before the sandbox. Returns 0 or negative errno. */
@@ -32,6 +34,9 @@ int control_init(struct control *control);
 
 /* Serves until a signal. */
 void control_run(struct control *control);
+
+/* Adds what the kernel has dropped to the counters. */
+void control_count_drops(struct control *control);
 
 /* Handles one request; an agent_handler whose context is the control. */
 void requests_handle(void *context, uint16_t code, uint32_t request_id, const uint8_t *fields,

@@ -104,6 +104,8 @@ enum drop_reason {
 	DROP_AGENT_ABSENT, /* no agent is attached, or it reads too slowly */
 	DROP_MAC1_INVALID, /* handshake of who does not know the static key of this host */
 	DROP_COOKIE_REQUIRED, /* handshake without a cookie while there are many; answered by a cookie reply */
+	DROP_LOBBY_FULL, /* more handshakes, or data from no address of a peer, than are looked at */
+	DROP_SOCKET_FULL, /* data datagrams that no worker was in time for */
 	DROP_REASONS,
 };
 

@@ -33,6 +33,19 @@
 #define JOIN_BYTES_MAX 65535u	/* protocol.md 1.3 */
 #define TAP_FRAMES_PER_TURN 16u /* frames read from one queue before others have their turn */
 #define UDP_BATCHES_PER_TURN 4u
+#define LOBBY_SOURCES 8u /* sockets of a class: a sender fills one of them */
+#define LOBBIES (5u * LOBBY_SOURCES)
+#define STEERING_WORDS 128u /* 4,096 bits: with 1,000 peers one stranger in five passes for one */
+#define LOBBY_PER_MS 4u	    /* messages of a lobby that are looked at: 32,000 a second of a class */
+#define LOBBY_BURST 256u    /* all peers of a host that was away, at once */
+#define LOBBY_PAUSE_MS 2u   /* between two looks when there are more */
+#define LOBBY_QUIET 2u	    /* fewer at one look end it */
+#define LOBBY_BUFFER_BYTES 65536
+#define DATAGRAM_BYTES_ALONE \
+	1472u			/* of Ethernet and IPv4; what is longer was joined from several */
+#define PACE_INTERVAL_MS 4u	/* between two looks at how many datagrams were refused */
+#define PACE_REFUSED_PER_MS 10u /* a flood, or a peer that does not know of a restart */
+#define PACE_PAUSE_US 100u	/* between two looks into the socket then */
 #define SOCKET_BUFFER_BYTES (8 * 1024 * 1024)
 #define REPLAY_WINDOW 8192u /* protocol.md 1.1 */
 #define SESSION_REKEY_DATAGRAMS (1ull << 32)

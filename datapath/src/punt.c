@@ -30,13 +30,25 @@ static bool take(struct punt_bucket *bucket, uint64_t now_us, struct punt_rate r
 	}
 }
 
+/* Whether `take` would give a token. */
+static bool has_token(struct punt_bucket *bucket, uint64_t now_us, struct punt_rate rate)
+{
+	uint64_t interval = 1000000u / rate.per_second;
+	uint64_t before = atomic_load_explicit(&bucket->theoretical_us, memory_order_relaxed);
+	return before < now_us + rate.burst * interval;
+}
+
+static bool shows_cookie(const uint8_t *datagram, size_t length)
+{
+	return !bytes_are_zero(datagram + length - MAC_BYTES_SENT, MAC_BYTES_SENT);
+}
+
 /* Whether mac2 is right. A wrong one is the dearest thing to find out, so guesses have a rate; what
  * is right costs none of it. */
 static bool is_proved(struct punts *punts, const struct guard_keys *keys, const uint8_t *datagram,
 		      size_t length, const uint8_t endpoint[ENDPOINT_BYTES], uint64_t now_us)
 {
-	if (bytes_are_zero(datagram + length - MAC_BYTES_SENT, MAC_BYTES_SENT) ||
-	    !take(&punts->guesses, now_us, PUNT_GUESSES))
+	if (!shows_cookie(datagram, length) || !take(&punts->guesses, now_us, PUNT_GUESSES))
 		return false;
 	bool is_right = guard_has_mac2(keys, datagram, length, endpoint);
 	if (is_right)
@@ -93,9 +105,16 @@ int punt_judge_handshake(struct punts *punts, const struct guard_keys *keys,
 	bool has_macs = datagram[0] != DATAGRAM_COOKIE && keys != NULL;
 	struct punt_bucket *kind = &punts->kinds[datagram[0] - DATAGRAM_INITIATION];
 	size_t source = hash_source(punts, endpoint);
+	struct punt_known *known = find_known(punts, hash_endpoint(punts, endpoint));
+	bool could_pass = known != NULL || has_token(&punts->replies, now_us, PUNT_REPLIES) ||
+			  (shows_cookie(datagram, length) &&
+			   has_token(&punts->guesses, now_us, PUNT_GUESSES)) ||
+			  (has_token(&punts->sources[source], now_us, PUNT_OF_SOURCE) &&
+			   has_token(kind, now_us, PUNT_OF_ANYONE));
+	if (has_macs && !could_pass) /* nothing is hashed that could gain nothing by it */
+		return DROP_PUNT_LIMITED;
 	if (has_macs && !guard_has_mac1(keys, datagram, length))
 		return DROP_MAC1_INVALID;
-	struct punt_known *known = find_known(punts, hash_endpoint(punts, endpoint));
 	if (known != NULL && take(&known->bucket, now_us, PUNT_OF_KNOWN) &&
 	    take(&punts->known, now_us, PUNT_OF_WORTHY))
 		return -1;

@@ -2,8 +2,9 @@
  * Which datagrams are handed to the agent, and how many.
  *
  * A handshake datagram comes from anyone. Its shape and its mac1 are checked first, so that garbage
- * takes no token. Then it passes by what its source is worth, each with a rate of its own, so that
- * a flood of what is worth less takes nothing from what is worth more:
+ * takes no token; where there is none that it could have, it is dropped before. Then it passes by
+ * what its source is worth, each with a rate of its own, so that a flood of what is worth less
+ * takes nothing from what is worth more:
  *  - known: this host has sent to that endpoint (a peer's, or one that it initiated to); a rate for
  * each, and one for all;
  *  - proved: mac2 shows that the source receives; a rate for the hash of its address, and one for

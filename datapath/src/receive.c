@@ -82,12 +82,12 @@ static void handle_message(struct receive *receive, struct mmsghdr *message, uin
 	}
 }
 
-static unsigned receive_batch(struct receive *receive)
+unsigned receive_batch(struct receive *receive, int socket, unsigned most)
 {
 	struct mmsghdr messages[RECEIVE_MESSAGES];
 	struct iovec pieces[RECEIVE_MESSAGES];
 	struct sockaddr_in6 sources[RECEIVE_MESSAGES];
-	for (unsigned i = 0; i < RECEIVE_MESSAGES; i++) {
+	for (unsigned i = 0; i < most; i++) {
 		pieces[i] = (struct iovec){ .iov_base = receive->buffers[i],
 					    .iov_len = RECEIVE_BUFFER_BYTES };
 		messages[i].msg_hdr = (struct msghdr){ .msg_name = &sources[i],
@@ -97,7 +97,7 @@ static unsigned receive_batch(struct receive *receive)
 						       .msg_control = receive->control[i],
 						       .msg_controllen = RECEIVE_CONTROL_BYTES };
 	}
-	int count = recvmmsg(receive->socket, messages, RECEIVE_MESSAGES, MSG_DONTWAIT, NULL);
+	int count = recvmmsg(socket, messages, most, MSG_DONTWAIT, NULL);
 	if (count <= 0)
 		return 0;
 	for (unsigned i = 0; i < (unsigned)count; i++)
@@ -106,11 +106,12 @@ static unsigned receive_batch(struct receive *receive)
 	return (unsigned)count;
 }
 
-void receive_turn(struct receive *receive)
+bool receive_turn(struct receive *receive)
 {
 	for (unsigned i = 0; i < UDP_BATCHES_PER_TURN; i++)
-		if (receive_batch(receive) < RECEIVE_MESSAGES)
-			return;
+		if (receive_batch(receive, receive->socket, RECEIVE_MESSAGES) < RECEIVE_MESSAGES)
+			return true;
+	return false;
 }
 
 /* Tells the sender how to prove that it receives. Lost, it asks again. */
@@ -228,14 +229,20 @@ static bool header_is_valid(const uint8_t *datagram)
 	       (is_train || (flags == 0 && load_be16(datagram + 2) == 0));
 }
 
+static void refuse(struct receive *receive, const struct peer *peer, enum drop_reason reason)
+{
+	receive->refused++;
+	drop(receive, NULL, peer, reason);
+}
+
 static void handle_data(struct receive *receive, uint8_t *datagram, size_t length)
 {
 	if (length < DATA_HEADER_BYTES + TAG_BYTES) {
-		drop(receive, NULL, NULL, DROP_DATAGRAM_TOO_SHORT);
+		refuse(receive, NULL, DROP_DATAGRAM_TOO_SHORT);
 		return;
 	}
 	if (!header_is_valid(datagram)) {
-		drop(receive, NULL, NULL, DROP_HEADER_INVALID);
+		refuse(receive, NULL, DROP_HEADER_INVALID);
 		return;
 	}
 	uint32_t id = load_be32(datagram + 4);
@@ -243,7 +250,7 @@ static void handle_data(struct receive *receive, uint8_t *datagram, size_t lengt
 	if (session == NULL || session->local_id != id)
 		session = tables_find_session(receive->tables, id);
 	if (session == NULL) {
-		drop(receive, NULL, NULL, DROP_SESSION_UNKNOWN);
+		refuse(receive, NULL, DROP_SESSION_UNKNOWN);
 		return;
 	}
 	receive->last_session = session;
@@ -255,7 +262,7 @@ static void handle_data(struct receive *receive, uint8_t *datagram, size_t lengt
 				 .counter = load_be64(datagram + 8) };
 	int reason = open_datagram(receive, session, datagram, length, opened.counter);
 	if (reason >= 0) {
-		drop(receive, NULL, session->peer, (enum drop_reason)reason);
+		refuse(receive, session->peer, (enum drop_reason)reason);
 		return;
 	}
 	note_opened(receive, session);

@@ -21,11 +21,12 @@ struct receive {
 	const struct tables *tables;
 	struct events *events;
 	struct punts *punts;
-	int socket;
+	int socket;	 /* of data, and for all that is sent */
 	unsigned worker; /* queue, user of opening keys, counter slot */
 	uint64_t now_us;
 	uint64_t now_ms;
 	uint64_t cookies_sent;
+	uint64_t refused; /* datagrams that opened in no session and were no handshake */
 	const struct sockaddr *source; /* of the datagram at hand */
 	/* What the last datagram was found to belong to; valid while online, so receive_begin
 	 * forgets it. */
@@ -46,8 +47,11 @@ struct receive {
 /* Called when the loop has come online, before all else. */
 void receive_begin(struct receive *receive, uint64_t now_us);
 
-/* Receives until the socket is empty or the turn is over. */
-void receive_turn(struct receive *receive);
+/* Receives at most `most` messages, of RECEIVE_MESSAGES, from a socket. Returns their number. */
+unsigned receive_batch(struct receive *receive, int socket, unsigned most);
+
+/* Receives until the worker's socket is empty, or the turn is over: then false. */
+bool receive_turn(struct receive *receive);
 
 /* Handles one datagram; the seam at which tests and fuzzers enter. */
 void receive_datagram(struct receive *receive, uint8_t *datagram, size_t length,

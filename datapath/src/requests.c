@@ -139,6 +139,7 @@ static int counters(struct request *request)
 	struct table_walk networks = { .table = &tables->of[TABLE_NETWORKS] };
 	struct table_walk peers = { .table = &tables->of[TABLE_KIND_PEER] };
 	const struct table_entry *entry;
+	control_count_drops(request->control);
 	answer_counters(request, COUNTER_SCOPE_TOTAL, 0, tables->total);
 	while ((entry = table_next(&networks)) != NULL)
 		answer_counters(request, COUNTER_SCOPE_NETWORK, entry->key.space,

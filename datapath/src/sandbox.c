@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -174,6 +175,7 @@ static const long plain_calls[] = { SYS_read,
 				    SYS_sendmmsg,
 				    SYS_recvmmsg,
 				    EPOLL_WAIT_CALL,
+				    SYS_epoll_pwait2,
 				    SYS_write,
 				    SYS_sendmsg,
 				    SYS_futex,
@@ -208,6 +210,7 @@ int sandbox_filter(const char *socket_path)
 		{ SYS_ioctl, EQUALS, 1, TUNSETIFF },
 		{ SYS_ioctl, EQUALS, 1, TUNSETVNETHDRSZ },
 		{ SYS_ioctl, EQUALS, 1, TUNSETOFFLOAD },
+		{ SYS_setsockopt, EQUALS, 2, SO_ATTACH_REUSEPORT_CBPF },
 		{ SYS_mmap, EQUALS, 2, PROT_READ | PROT_WRITE }, /* never executable */
 		{ SYS_mremap, EQUALS, 3, MREMAP_MAYMOVE },
 	};

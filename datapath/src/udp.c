@@ -3,16 +3,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "lanes.h"
-#include "wire.h"
+#include "steering.h"
 
 union address {
 	struct sockaddr any;
@@ -58,9 +59,8 @@ static int bind_socket(const union address *address, bool shares_port)
 }
 
 /* The forced variants pass net.core.*mem_max, but need CAP_NET_ADMIN. */
-static void set_buffer(int descriptor, int forced, int plain)
+static void set_buffer(int descriptor, int forced, int plain, int bytes)
 {
-	int bytes = SOCKET_BUFFER_BYTES;
 	if (setsockopt(descriptor, SOL_SOCKET, forced, &bytes, sizeof(bytes)) != 0)
 		(void)setsockopt(descriptor, SOL_SOCKET, plain, &bytes, sizeof(bytes));
 }
@@ -69,39 +69,47 @@ static void tune(struct udp_sockets *sockets, int descriptor)
 {
 	int one = 1;
 	struct timeval timeout = { .tv_usec = SEND_TIMEOUT_MS * 1000 };
-	set_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF);
-	set_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF);
+	bool is_worker = sockets->opened < sockets->count;
+	set_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF,
+		   is_worker ? SOCKET_BUFFER_BYTES : LOBBY_BUFFER_BYTES);
+	set_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF, SOCKET_BUFFER_BYTES);
 	(void)setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	/* By all, since the kernel asks any one of the group whether to join datagrams. */
 	sockets->has_gro = setsockopt(descriptor, IPPROTO_UDP, UDP_GRO, &one, sizeof(one)) == 0;
 }
 
-/*
- * Has the kernel choose the socket of a data datagram by its lane and session (lanes.h). What is no
- * data datagram, and all where the kernel refuses, is spread by addresses and ports.
- */
-static void steer(const struct udp_sockets *sockets)
+/* Drops all: what is steered to this socket is counted by the kernel, and queued nowhere. */
+static int waste(int descriptor)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DATAGRAM_DATA, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* no socket's number */
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4), /* the session */
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, lanes_mask(sockets->count)),
-		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8), /* the counter */
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, LANE_SHIFT - 56),
-		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, sockets->count),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
-	(void)setsockopt(sockets->descriptors[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
-			 sizeof(program));
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &none };
+	int result =
+		setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return result == 0 ? 0 : -errno;
+}
+
+static int open_all(struct udp_sockets *sockets, const union address *local, unsigned count)
+{
+	while (sockets->opened < count) {
+		bool is_waste = sockets->opened >= sockets->count + sockets->lobbies;
+		int descriptor = bind_socket(local, true);
+		if (descriptor < 0)
+			return descriptor;
+		tune(sockets, descriptor);
+		sockets->descriptors[sockets->opened++] = descriptor;
+		int result = is_waste ? waste(descriptor) : 0;
+		if (result != 0)
+			return result;
+	}
+	return 0;
 }
 
 int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, uint16_t port)
 {
 	union address local;
+	struct steering steering = { 0 };
+	if (getrandom(&steering.salt, sizeof(steering.salt), 0) != sizeof(steering.salt))
+		return -EIO;
 	memset(sockets, 0, sizeof(*sockets));
 	if (!parse(&local, AF_INET6, address, port))
 		return -EINVAL;
@@ -116,13 +124,40 @@ int udp_open(struct udp_sockets *sockets, unsigned count, const char *address, u
 		return probe;
 	close(probe);
 	sockets->family = local.any.sa_family;
-	for (; sockets->count < count; sockets->count++) {
-		int descriptor = bind_socket(&local, true);
-		if (descriptor < 0)
-			return descriptor;
-		tune(sockets, descriptor);
-		sockets->descriptors[sockets->count] = descriptor;
-	}
-	steer(sockets);
+	sockets->count = count;
+	sockets->lobbies = LOBBIES;
+	int result = open_all(sockets, &local, count + LOBBIES + WASTES);
+	if (result != 0 || steering_attach(sockets, &steering))
+		return result;
+	/* The kernel knows sockets by the order in which they came: those of workers stay. */
+	while (sockets->opened > count)
+		close(sockets->descriptors[--sockets->opened]);
+	sockets->lobbies = 0;
 	return 0;
+}
+
+/* What the kernel has dropped since the last call; its count wraps. */
+static uint32_t take_drops(struct udp_sockets *sockets, unsigned index)
+{
+	uint32_t values[SK_MEMINFO_VARS];
+	socklen_t length = sizeof(values);
+	if (getsockopt(sockets->descriptors[index], SOL_SOCKET, SO_MEMINFO, values, &length) != 0)
+		return 0;
+	uint32_t more = values[SK_MEMINFO_DROPS] - sockets->drops[index];
+	sockets->drops[index] = values[SK_MEMINFO_DROPS];
+	return more;
+}
+
+void udp_take_drops(struct udp_sockets *sockets, struct udp_drops *drops)
+{
+	memset(drops, 0, sizeof(*drops));
+	for (unsigned i = 0; i < sockets->opened; i++) {
+		uint32_t more = take_drops(sockets, i);
+		if (i < sockets->count)
+			drops->of_workers += more;
+		else if (i < sockets->count + sockets->lobbies)
+			drops->of_lobbies += more;
+		else
+			drops->of_wastes[i - sockets->count - sockets->lobbies] += more;
+	}
 }

@@ -1,9 +1,9 @@
 /*
  * Workers: the threads that forward.
  *
- * A worker is one thread with an epoll set, a lane, a queue of every port, a UDP socket and its
- * state for both directions. Two threads a worker, one for each direction, were slower in every
- * figure on two cores (docs/performance.md).
+ * A worker is one thread with an epoll set, a lane, a queue of every port, a UDP socket, a share of
+ * the lobbies and its state for both directions. Two threads a worker, one for each direction, were
+ * slower in every figure on two cores (docs/performance.md).
  *
  * Events carry the VNI, not a pointer: what epoll returns may be older than the online phase.
  *
@@ -14,6 +14,8 @@
 
 #include <pthread.h>
 
+#include "lobby.h"
+#include "pace.h"
 #include "receive.h"
 #include "transmit.h"
 #include "udp.h"
@@ -26,6 +28,14 @@ struct worker {
 	struct events *events;
 	struct transmit *transmit;
 	struct receive *receive;
+	struct pace pace;
+	bool is_behind; /* with what waits in its socket */
+	/* Its share of the lobbies. */
+	unsigned lobbies;
+	struct lobby lobby[LOBBIES];
+	uint64_t look_at_ms; /* for those that are muted */
+	unsigned muted;	     /* their number */
+	_Atomic bool is_flooded;
 };
 
 struct workers {
@@ -42,6 +52,9 @@ int workers_start(struct workers *workers);
 
 /* Ends all threads and waits for them. */
 void workers_stop(struct workers *workers);
+
+/* Whether a worker has more to refuse, or in a lobby, than it looks at. */
+bool workers_are_flooded(const struct workers *workers);
 
 /* Adds the queues of an attached port to the epoll sets. */
 int workers_watch_port(struct workers *workers, const struct port *port);

@@ -110,6 +110,8 @@ static void check_worth(void)
 		answered += count_of(DROP_COOKIE_REQUIRED, flood, 1);
 	CHECK_EQUAL(passed, PUNT_OF_ANYONE.burst);
 	CHECK_EQUAL(answered, PUNT_REPLIES.burst);
+	/* A mac that could gain nothing is not looked at. */
+	CHECK_EQUAL(count_of(DROP_PUNT_LIMITED, wrong, 1), 1);
 	CHECK_EQUAL(count_of(-1, known, 1), 0);
 	endpoint_of(known.host, endpoint);
 	punt_know(&punts, endpoint);

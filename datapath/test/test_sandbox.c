@@ -64,6 +64,16 @@ static void ask_terminal(void)
 	syscall(SYS_ioctl, 0, TCGETS, NULL);
 }
 
+static void steer(void)
+{
+	syscall(SYS_setsockopt, -1, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, NULL, 0);
+}
+
+static void filter_socket(void)
+{
+	syscall(SYS_setsockopt, -1, SOL_SOCKET, SO_ATTACH_FILTER, NULL, 0);
+}
+
 static void trace(void)
 {
 	syscall(SYS_ptrace, 0, 0, 0, 0);
@@ -104,6 +114,8 @@ void test_sandbox(void)
 	CHECK_EQUAL(run_in_sandbox(open_tap_device), 0);
 	CHECK_EQUAL(run_in_sandbox(map_memory), 0);
 	CHECK_EQUAL(run_in_sandbox(remove_socket), 0);
+	CHECK_EQUAL(run_in_sandbox(steer), 0);
+	CHECK_EQUAL(run_in_sandbox(filter_socket), -SIGSYS);
 	CHECK_EQUAL(run_in_sandbox(open_other_file), -SIGSYS);
 	CHECK_EQUAL(run_in_sandbox(make_socket), -SIGSYS);
 	CHECK_EQUAL(run_in_sandbox(execute), -SIGSYS);

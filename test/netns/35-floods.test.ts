@@ -44,56 +44,61 @@ interface FloodCase {
 
 const CASES: readonly FloodCase[] = [
   { kind: 'random', isSpoofed: false, drops: ['header_invalid'], refusals: [] },
-  { kind: 'data', isSpoofed: false, drops: ['session_unknown'], refusals: [] },
+  { kind: 'data', isSpoofed: false, drops: ['session_unknown', 'lobby_full'], refusals: [] },
   {
     kind: 'replay',
     isSpoofed: false,
-    drops: ['counter_replayed', 'counter_too_old', 'session_unknown'],
+    drops: ['counter_replayed', 'counter_too_old', 'session_unknown', 'lobby_full'],
     refusals: [],
   },
   {
     kind: 'initiation',
     isSpoofed: false,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['seal_invalid', 'cookie_required'],
     isAnswered: true,
   },
   {
     kind: 'initiation',
     isSpoofed: true,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['seal_invalid', 'cookie_required'],
     isAnswered: true,
   },
   {
     kind: 'guess',
     isSpoofed: true,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['seal_invalid', 'cookie_required'],
     isAnswered: true,
   },
   {
     kind: 'part',
     isSpoofed: true,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['part_invalid', 'cookie_required'],
     isAnswered: true,
   },
   {
     kind: 'response',
     isSpoofed: true,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['session_unmatched', 'cookie_required'],
     isAnswered: true,
   },
   {
     kind: 'handshake',
     isSpoofed: true,
-    drops: ['punt_limited'],
+    drops: ['punt_limited', 'lobby_full'],
     refusals: ['seal_invalid', 'session_unmatched', 'cookie_required'],
     isAnswered: true,
   },
-  { kind: 'cookie', isSpoofed: false, drops: ['punt_limited'], refusals: ['session_unmatched'] },
+  {
+    kind: 'cookie',
+    isSpoofed: false,
+    drops: ['punt_limited', 'lobby_full'],
+    refusals: ['session_unmatched'],
+  },
 ];
 
 describe('a flood', () => {

@@ -406,6 +406,9 @@ export const DROP_REASONS = [
     'cookie_required',
     'handshake without a cookie while there are many; answered by a cookie reply',
   ],
+  // By the kernel, of what came to the port.
+  ['lobby_full', 'more handshakes, or data from no address of a peer, than are looked at'],
+  ['socket_full', 'data datagrams that no worker was in time for'],
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number][0];
