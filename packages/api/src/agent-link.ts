@@ -10,26 +10,43 @@
  * canonical state after the change (core/network-state): an agent whose own digest differs asks
  * with `resync`.
  *
+ * A network of more members than are pushed whole is told in part: the controller asks for the
+ * members of interest (`interestWanted`), the agent names them (`interest`), and asks for further
+ * ones as it meets them (`resolve`). Who asks for a member is of interest to that one as well.
+ *
+ * When a person looks at the node the controller asks with `reportWanted`; nothing is decided by
+ * the `report`.
+ *
  * `lease` moves the node's lease on (docs/trust.md, section 5). A host that proves to be a clone is
  * answered `split` or `refused` in place of `welcome`.
  */
 import { z } from 'zod';
 import {
   AGENT_PROBLEMS_MAX,
+  CONTROLLERS_MAX,
+  CONTROLLER_PING_MS_MAX,
+  CONTROLLER_PING_MS_MIN,
+  CONTROLLER_URLS_MAX,
+  INTEREST_PIECE_MAX,
   NETWORK_MEMBERS_MAX,
   NODE_ENDPOINTS_MAX,
   NODE_NETWORKS_MAX,
+  PARTIAL_PIECE_MAX,
+  REPORT_PEERS_MAX,
 } from './limits.ts';
+import { nodeReportSchema } from './node-report.ts';
 import {
   authorityChainSchema,
   hostHintsSchema,
   leaseSchema,
   networkProofDeltaSchema,
   networkProofSchema,
+  partialProofSchema,
   signedStatementSchema,
   statementHashSchema,
 } from './statements.ts';
 import {
+  controllerUrlSchema,
   endpointRecordSchema,
   endpointSchema,
   idSchema,
@@ -81,6 +98,10 @@ export const networkStateSchema = z.strictObject({
   config: networkConfigSchema,
   revision: z.int().nonnegative(),
   members: z.array(memberSchema).max(NETWORK_MEMBERS_MAX),
+  isPartial: z
+    .literal(true)
+    .optional()
+    .describe('the members are this node and those of interest; on disk, never in a snapshot'),
 });
 export type NetworkState = z.infer<typeof networkStateSchema>;
 
@@ -105,6 +126,33 @@ export const deltaSchema = z.strictObject({
 });
 export type Delta = z.infer<typeof deltaSchema>;
 
+/**
+ * What changed for one agent of a network that is not pushed whole: it adds and replaces. Nobody
+ * leaves by being left out: members end by a revocation, by their credential, or when the agent has
+ * not needed them for long.
+ */
+export const partialSchema = z.strictObject({
+  type: z.literal('partial'),
+  networkId: idSchema,
+  revision: z.int().nonnegative(),
+  isReply: z.boolean().describe('the last piece of what an `interest` asked for'),
+  config: networkConfigSchema,
+  upserts: z.array(memberSchema).max(PARTIAL_PIECE_MAX),
+  proof: partialProofSchema,
+});
+export type PartialUpdate = z.infer<typeof partialSchema>;
+
+/** By what an agent looks for a member. */
+export const memberKeySchema = z.union([
+  z.strictObject({ ip: ipSchema }),
+  z.strictObject({ mac: macSchema }),
+  z.strictObject({ nodeId: nodeIdSchema }),
+  z.strictObject({ sessionKey: publicKeySchema }),
+]);
+export type MemberKey = z.infer<typeof memberKeySchema>;
+
+const requestIdSchema = z.int().nonnegative().max(0xffff_ffff);
+
 /** Something that an agent refuses or misses, for a person to look at. */
 export const agentProblemSchema = z.strictObject({
   networkId: idSchema.nullable().describe('null: of all networks'),
@@ -124,6 +172,13 @@ export const nodeRemovalSchema = z.strictObject({
   revocations: z.array(signedStatementSchema).max(NODE_NETWORKS_MAX),
 });
 export type NodeRemoval = z.infer<typeof nodeRemovalSchema>;
+
+/** A controller as agents know it. */
+export const knownControllerSchema = z.strictObject({
+  id: idSchema,
+  urls: z.array(controllerUrlSchema).min(1).max(CONTROLLER_URLS_MAX),
+});
+export type KnownController = z.infer<typeof knownControllerSchema>;
 
 export const controllerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('challenge'), nonce: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
@@ -155,6 +210,19 @@ export const controllerMessageSchema = z.discriminatedUnion('type', [
   }),
   snapshotSchema,
   deltaSchema,
+  partialSchema,
+  z
+    .strictObject({ type: z.literal('interestWanted'), networkId: idSchema })
+    .describe('the network is not pushed whole: answered with `interest`'),
+  z
+    .strictObject({
+      type: z.literal('resolved'),
+      requestId: requestIdSchema,
+      networkId: idSchema,
+      nodeId: nodeIdSchema.nullable().describe('null: no member has it'),
+      isRefused: z.boolean().describe('too many asks, or too many members of interest: no answer'),
+    })
+    .describe('after the `partial` that carries the member'),
   z.strictObject({
     type: z.literal('removed'),
     networkId: idSchema,
@@ -170,6 +238,28 @@ export const controllerMessageSchema = z.discriminatedUnion('type', [
       instance: instanceSchema.describe('the start of an agent that the node is'),
     })
     .describe('two hosts were seen with one identity; told to the peers of the node'),
+  z
+    .strictObject({
+      type: z.literal('controllers'),
+      self: idSchema.describe('the one that the link leads to'),
+      controllers: z
+        .array(knownControllerSchema.extend({ isUp: z.boolean() }))
+        .max(CONTROLLERS_MAX)
+        .describe('all that share the database, the one of the link among them'),
+      pingMs: z
+        .int()
+        .min(CONTROLLER_PING_MS_MIN)
+        .max(CONTROLLER_PING_MS_MAX)
+        .describe('how often the agent may ask whether this one lives'),
+    })
+    .describe('after `welcome`, and with each change'),
+  z
+    .strictObject({
+      type: z.literal('reportWanted'),
+      requestId: requestIdSchema,
+      peersMax: z.int().min(0).max(REPORT_PEERS_MAX),
+    })
+    .describe('a person looks at the node: answered with `report`'),
   z.strictObject({
     type: z.literal('split'),
     ticket: z
@@ -220,6 +310,30 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
       .describe('replaces all earlier ones; none: all is well'),
   }),
   z.strictObject({ type: z.literal('resync'), networkId: idSchema }),
+  z
+    .strictObject({
+      type: z.literal('interest'),
+      networkId: idSchema,
+      revision: z
+        .int()
+        .nonnegative()
+        .nullable()
+        .describe('at which all of them are held with their proof; null: not all'),
+      nodeIds: z.array(nodeIdSchema).max(INTEREST_PIECE_MAX),
+      hasMore: z.boolean().describe('another piece of the same list follows'),
+    })
+    .describe('members that the agent wants to hear of; replaces all earlier ones'),
+  z.strictObject({
+    type: z.literal('resolve'),
+    requestId: requestIdSchema,
+    networkId: idSchema,
+    by: memberKeySchema,
+  }),
+  z.strictObject({
+    type: z.literal('report'),
+    requestId: requestIdSchema,
+    report: nodeReportSchema,
+  }),
   z.strictObject({ type: z.literal('leave'), networkId: idSchema }),
   z
     .strictObject({ type: z.literal('released'), networkId: idSchema })

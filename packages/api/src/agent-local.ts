@@ -88,7 +88,11 @@ export const agentNetworkSchema = z.object({
   addresses: z.array(z.string()),
   mtuBytes: z.int(),
   revision: z.int(),
-  members: z.int(),
+  members: z.int().describe('that this host holds, itself among them'),
+  memberCount: z
+    .int()
+    .optional()
+    .describe('of the network, where this host does not hold all of them'),
   problem: z
     .string()
     .nullable()
@@ -142,6 +146,10 @@ export const agentStatusSchema = z.object({
     connected: z.boolean(),
     lastConnectedAt: z.iso.datetime().nullable(),
     lastError: z.string().nullable(),
+    others: z
+      .array(z.object({ url: z.string(), isUp: z.boolean().nullable() }))
+      .default([])
+      .describe('controllers that the agent can go to; isUp: as the one it is linked to last said'),
   }),
   datapath: z.object({
     running: z.boolean(),

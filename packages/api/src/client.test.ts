@@ -33,6 +33,50 @@ test('a call fills the path, sends the body as JSON and the token only where the
   });
 });
 
+test('an organization is named with every call that has a scope, and where the path names it not', async () => {
+  const sent: SendRequest[] = [];
+  const client = createClient({
+    baseUrl: '',
+    organization: 'acme',
+    send: async (request) => {
+      sent.push(request);
+      return { status: 204, headers: {}, body: '' };
+    },
+  });
+  await client.call('nodeDelete', { params: { node: 'a' } });
+  await client.call('nodeDelete', { params: { node: 'a' }, query: { organization: 'other' } });
+  await client.call('organizationDelete', { params: { organization: 'x' } });
+  await client.call('health').catch(() => {});
+  expect(sent.map(({ url }) => url)).toEqual([
+    '/v1/nodes/a?organization=acme',
+    '/v1/nodes/a?organization=other',
+    '/v1/organizations/x',
+    '/v1/health',
+  ]);
+});
+
+test('under a cookie every change carries the value against forged requests', async () => {
+  const sent: SendRequest[] = [];
+  let csrf: string | null = null;
+  const client = createClient({
+    baseUrl: '',
+    csrf: () => csrf,
+    send: async (request) => {
+      sent.push(request);
+      return { status: 204, headers: {}, body: '' };
+    },
+  });
+  await client.call('nodeDelete', { params: { node: 'a' } });
+  csrf = 'value';
+  await client.call('nodeDelete', { params: { node: 'a' } });
+  await client.call('networkList').catch(() => {});
+  expect(sent.map(({ headers }) => headers['x-loom-csrf'])).toEqual([
+    undefined,
+    'value',
+    undefined,
+  ]);
+});
+
 test('an empty path value is refused before anything is sent', async () => {
   const sent: SendRequest[] = [];
   const client = clientThat({ status: 204, headers: {}, body: '' }, sent);

@@ -10,6 +10,7 @@ import type { z } from 'zod';
 import type { ErrorCode } from './errors.ts';
 import { errorBodySchema } from './errors.ts';
 import type { Route, RouteName } from './routes.ts';
+import { LIST_LIMIT_MAX } from './limits.ts';
 import { ROUTES } from './routes.ts';
 
 export interface SendRequest {
@@ -75,9 +76,27 @@ type BodyOf<R extends Route> = R extends { readonly body: infer B extends z.ZodT
   ? { readonly body: z.input<B> }
   : { readonly body?: undefined };
 
+/** Values as the server reads them; the client writes them as text. */
+type QueryOf<R extends Route> = R extends { readonly query: infer Q extends z.ZodType }
+  ? { readonly [K in keyof z.output<Q>]?: z.output<Q>[K] | undefined }
+  : Readonly<Record<never, never>>;
+
+/** Options of every call. */
+export interface CommonOptions {
+  readonly signal?: AbortSignal;
+  /** ETag of the resource as the caller knows it: the change is refused when it is another. */
+  readonly ifMatch?: string;
+  /** Makes a POST that is repeated after a lost reply one change. */
+  readonly idempotencyKey?: string;
+  /** Why, for the ledger. */
+  readonly reason?: string;
+}
+
 /** What a call of a route takes. */
 export type CallOptions<N extends RouteName> = ParamsOf<(typeof ROUTES)[N]> &
-  BodyOf<(typeof ROUTES)[N]> & { readonly signal?: AbortSignal };
+  BodyOf<(typeof ROUTES)[N]> & {
+    readonly query?: QueryOf<(typeof ROUTES)[N]> & { readonly organization?: string | undefined };
+  } & CommonOptions;
 
 /** What a call of a route gives. */
 export type CallReply<N extends RouteName> = (typeof ROUTES)[N]['reply'] extends z.ZodType
@@ -85,44 +104,148 @@ export type CallReply<N extends RouteName> = (typeof ROUTES)[N]['reply'] extends
   : undefined;
 
 /** Options may be left out where a route needs none. */
-type CallArguments<N extends RouteName> =
+export type CallArguments<N extends RouteName> =
   Record<never, never> extends CallOptions<N>
     ? [options?: CallOptions<N>]
     : [options: CallOptions<N>];
 
+/** A reply with what its headers say. */
+export interface Exchanged<N extends RouteName> {
+  readonly reply: CallReply<N>;
+  /** For `ifMatch` of a later change; null: the reply is no resource. */
+  readonly etag: string | null;
+  readonly requestId: string | null;
+}
+
 export interface Client {
   call<N extends RouteName>(route: N, ...args: CallArguments<N>): Promise<CallReply<N>>;
+  /** The same, with headers. */
+  exchange<N extends RouteName>(route: N, ...args: CallArguments<N>): Promise<Exchanged<N>>;
+}
+
+/** Routes that answer with a list. */
+export type ListRouteName = {
+  [N in RouteName]: CallReply<N> extends { readonly items: readonly unknown[] } ? N : never;
+}[RouteName];
+
+/** An item of a list. */
+export type ItemOf<N extends ListRouteName> =
+  CallReply<N> extends { readonly items: readonly (infer I)[] } ? I : never;
+
+/** Options of `collect`: the filters of the list; how many come at once is its own business. */
+export type CollectOptions<N extends ListRouteName> = Omit<CallOptions<N>, 'ifMatch'>;
+
+/** Options may be left out where a route needs none. */
+export type CollectArguments<N extends ListRouteName> =
+  Record<never, never> extends CollectOptions<N>
+    ? [options?: CollectOptions<N>]
+    : [options: CollectOptions<N>];
+
+/** All items of a list, request by request. */
+export async function collect<N extends ListRouteName>(
+  client: Pick<Client, 'call'>,
+  route: N,
+  ...args: CollectArguments<N>
+): Promise<ItemOf<N>[]> {
+  const items: ItemOf<N>[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = {
+      ...args[0]?.query,
+      limit: LIST_LIMIT_MAX,
+      ...(cursor === null ? {} : { cursor }),
+    };
+    const options = [{ ...args[0], query }] as unknown as CallArguments<N>; // of every list
+    const reply = await client.call(route, ...options);
+    const page = reply as { readonly items: ItemOf<N>[]; readonly next: string | null }; // a list
+    items.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== null);
+  return items;
 }
 
 export interface ClientOptions {
   /** For example https://192.0.2.1:8443; a trailing slash does no harm. */
   readonly baseUrl: string;
   readonly send: Send;
-  /** Bearer token of an administrator; joining needs none. */
+  /** Bearer token: an API token, or that of admin.token; joining needs none. */
   readonly token?: string;
+  /** Organization of every call that names no other; default: the only one of the caller. */
+  readonly organization?: string;
+  /**
+   * Where a cookie is the credential: the value that logging in and `sessionShow` gave; null while
+   * nobody is logged in.
+   */
+  readonly csrf?: () => string | null;
 }
 
 /** Makes a client. Calls reject with ApiError, or with whatever `send` rejects with. */
 export function createClient(options: ClientOptions): Client {
-  const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  return {
-    async call(name, ...args) {
-      const route: Route = ROUTES[name];
-      const given = args[0];
-      const headers: Record<string, string> = { accept: 'application/json' };
-      if (options.token !== undefined && route.auth === 'admin')
-        headers['authorization'] = `Bearer ${options.token}`;
-      if (given?.body !== undefined) headers['content-type'] = 'application/json';
-      const reply = await options.send({
-        method: route.method,
-        url: baseUrl + fillPath(route.path, given?.params ?? {}),
-        headers,
-        ...(given?.body === undefined ? {} : { body: JSON.stringify(given.body) }),
-        ...(given?.signal === undefined ? {} : { signal: given.signal }),
-      });
-      return readReply(route, reply) as CallReply<typeof name>; // parsed by its schema
-    },
+  const exchange = async <N extends RouteName>(
+    name: N,
+    ...args: CallArguments<N>
+  ): Promise<Exchanged<N>> => {
+    const route: Route = ROUTES[name];
+    const reply = await options.send(toRequest(options, route, args[0] ?? {}));
+    return {
+      reply: readReply(route, reply) as CallReply<N>, // parsed by its schema
+      etag: reply.headers['etag'] ?? null,
+      requestId: reply.headers['x-request-id'] ?? null,
+    };
   };
+  return { exchange, call: async (name, ...args) => (await exchange(name, ...args)).reply };
+}
+
+/** What any call may be given. */
+export interface AnyCallOptions extends CommonOptions {
+  readonly params?: Readonly<Record<string, string>> | undefined;
+  readonly query?: Readonly<Record<string, unknown>> | undefined;
+  readonly body?: unknown;
+}
+
+/** The request of a call. */
+export function toRequest(
+  options: Pick<ClientOptions, 'baseUrl' | 'token' | 'organization' | 'csrf'>,
+  route: Route,
+  given: AnyCallOptions,
+): SendRequest {
+  const { baseUrl, token } = options;
+  const headers: Record<string, string> = { accept: 'application/json' };
+  const csrf = route.method === 'GET' ? null : (options.csrf?.() ?? null);
+  if (csrf !== null) headers['x-loom-csrf'] = csrf;
+  if (token !== undefined && route.permission !== null)
+    headers['authorization'] = `Bearer ${token}`;
+  if (given.body !== undefined) headers['content-type'] = 'application/json';
+  if (given.ifMatch !== undefined) headers['if-match'] = given.ifMatch;
+  if (given.idempotencyKey !== undefined) headers['idempotency-key'] = given.idempotencyKey;
+  // Headers are ASCII: whatever else somebody writes as a reason travels percent-encoded.
+  if (given.reason !== undefined) headers['x-loom-reason'] = encodeURIComponent(given.reason);
+  return {
+    method: route.method,
+    url:
+      baseUrl.replace(/\/+$/, '') +
+      fillPath(route.path, given.params ?? {}) +
+      toQuery({ ...scopeOf(options, route), ...given.query }),
+    headers,
+    ...(given.body === undefined ? {} : { body: JSON.stringify(given.body) }),
+    ...(given.signal === undefined ? {} : { signal: given.signal }),
+  };
+}
+
+/** A path that is about an organization names it, and what anybody may call has no scope. */
+function scopeOf(
+  { organization }: Pick<ClientOptions, 'organization'>,
+  route: Route,
+): Readonly<Record<string, string>> {
+  const isScoped = route.permission !== null && !route.path.includes('{organization}');
+  return isScoped && organization !== undefined ? { organization } : {};
+}
+
+function toQuery(query: Readonly<Record<string, unknown>>): string {
+  const parts = Object.entries(query)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`);
+  return parts.length === 0 ? '' : `?${parts.join('&')}`;
 }
 
 function fillPath(path: string, params: Readonly<Record<string, string>>): string {

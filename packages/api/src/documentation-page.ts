@@ -3,10 +3,13 @@
  * scripts and without anything loaded from elsewhere, so that it reads the same in a closed network
  * and can be served under the strictest content policy.
  */
+import { renderRoles } from './documentation-roles.ts';
 import { DOCUMENTATION_STYLE } from './documentation-style.ts';
 import { ERRORS } from './errors.ts';
 import type { JsonObject } from './openapi.ts';
-import { bodyJsonSchema, pathParameters } from './openapi.ts';
+import { bodyJsonSchema } from './openapi.ts';
+import { parametersOf, pathParameters } from './openapi-parameters.ts';
+import { errorsOf } from './route-facts.ts';
 import type { Route, RouteName } from './routes.ts';
 import { ROUTES } from './routes.ts';
 
@@ -19,6 +22,24 @@ export interface DocumentationOptions {
 /** Bodies of the examples; a test parses each with its route's schema. */
 export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = {
   organizationCreate: { name: 'acme' },
+  organizationRename: { name: 'acme-gmbh' },
+  setupCreate: { code: 'the-code-printed', name: 'anna', password: 'correct horse battery' },
+  sessionCreate: { name: 'anna', password: 'correct horse battery' },
+  passwordChange: { current: 'correct horse battery', password: 'staple correct horse' },
+  loginToken: { name: 'anna', password: 'correct horse battery', tokenName: 'laptop' },
+  userCreate: { name: 'ben', password: 'correct horse battery', roles: ['operator'] },
+  userRoles: { roles: ['admin'] },
+  userPassword: { password: 'staple correct horse' },
+  userSystem: { isSystemAdministrator: true },
+  apiTokenCreate: { name: 'ci', role: 'operator', scopes: ['join_token:write'] },
+  identityProviderCreate: {
+    name: 'Company',
+    issuer: 'https://id.example.com',
+    clientId: 'etherloom',
+    clientSecret: 'S3cret',
+    groupRoles: [{ group: 'network-team', role: 'admin' }],
+  },
+  identityProviderChange: { groupRoles: [{ group: 'network-team', role: 'operator' }] },
   authorityPropose: {
     statement: '{"type":"authority"}',
     signatures: [{ key: `${'B'.repeat(42)}A`, signature: 'D'.repeat(86) }],
@@ -26,6 +47,7 @@ export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = 
   authoritySign: {
     signatures: [{ hash: '0'.repeat(64), key: `${'B'.repeat(42)}A`, signature: 'D'.repeat(86) }],
   },
+  ledgerChange: { auditDays: 730 },
   networkSettings: { clones: 'reject', stalenessDays: 14 },
   networkCreate: { name: 'demo', ipv4: '10.1.0.0/24', mtuBytes: 1370 },
   reservationCreate: { address: '10.1.0.10', note: 'printer' },
@@ -57,6 +79,11 @@ const EXAMPLE_PARAMETERS: Readonly<Record<string, string>> = {
   node: 'web-1',
   reservation: 'rsv_0123456789abcdefghij',
   token: 'tok_0123456789abcdefghij',
+  user: 'anna',
+  session: 'ses_0123456789abcdefghij',
+  apiToken: 'atk_0123456789abcdefghij',
+  provider: 'idp_0123456789abcdefghij',
+  identityProvider: 'idp_0123456789abcdefghij',
 };
 
 const SECTIONS = [
@@ -66,7 +93,17 @@ const SECTIONS = [
   ['tokens', 'Join tokens'],
   ['join', 'Joining'],
   ['split', 'Clones'],
+  ['setup', 'First user'],
+  ['session', 'Session'],
+  ['sessions', 'Sessions'],
+  ['login', 'Logging in'],
+  ['users', 'Users'],
+  ['api-tokens', 'API tokens'],
+  ['identity-providers', 'Identity providers'],
+  ['audit', 'Ledger'],
+  ['watch', 'Watch'],
   ['health', 'Health'],
+  ['ready', 'Readiness'],
 ] as const;
 
 /** The whole page. */
@@ -93,11 +130,13 @@ export function renderDocumentationPage(options: DocumentationOptions): string {
 </header>
 <nav aria-label="Contents"><ul>
 <li><a href="#begin">Begin</a></li>
+<li><a href="#roles">Credentials and roles</a></li>
 ${sections.map((section) => `<li><a href="#${section.id}">${section.title}</a></li>`).join('\n')}
 <li><a href="#errors">Errors</a></li>
 </ul></nav>
 <main>
 ${renderBegin(options)}
+${renderRoles()}
 ${sections.map(renderSection).join('\n')}
 ${renderErrors()}
 </main>
@@ -139,12 +178,21 @@ reaches the port.</p>
 
 function renderRoute([name, route]: [RouteName, Route]): string {
   return `<article id="${name}">
-<h3><span class="method ${route.method.toLowerCase()}">${route.method}</span> <code>${escapeHtml(route.path)}</code>${route.auth === 'admin' ? ' <span class="tag">admin</span>' : ''}</h3>
+<h3><span class="method ${route.method.toLowerCase()}">${route.method}</span> <code>${escapeHtml(route.path)}</code>${permissionTag(route)}</h3>
 <p>${escapeHtml(route.summary)}. Answers ${route.status}${route.reply === null ? ' without a body' : ''}.</p>
 ${route.body === undefined ? '' : renderFields(bodyJsonSchema(route.body))}
 <pre><code>${escapeHtml(renderCurl(name, route))}</code></pre>
-${route.errors.length === 0 ? '' : `<p class="errors">Errors: ${route.errors.map((code) => `<a href="#error-${code}"><code>${code}</code></a>`).join(', ')}</p>`}
+${renderParameters(route)}
+<p class="errors">Errors: ${[...errorsOf(route)].map((code) => `<a href="#error-${code}"><code>${code}</code></a>`).join(', ')}</p>
 </article>`;
+}
+
+/** Query parameters and headers; those of the path stand in it. */
+function renderParameters(route: Route): string {
+  const names = parametersOf(route)
+    .filter((parameter) => parameter['in'] !== 'path')
+    .map(({ name, in: place }) => `<code>${escapeHtml(String(name))}</code> (${String(place)})`);
+  return names.length === 0 ? '' : `<p class="errors">Optional: ${names.join(', ')}</p>`;
 }
 
 function renderCurl(name: RouteName, route: Route): string {
@@ -152,7 +200,7 @@ function renderCurl(name: RouteName, route: Route): string {
     (text, key) => text.replace(`{${key}}`, EXAMPLE_PARAMETERS[key] ?? 'ID'),
     route.path,
   );
-  const program = route.auth === 'admin' ? 'loomcurl' : 'curl --cacert DIR/tls.crt';
+  const program = route.permission !== null ? 'loomcurl' : 'curl --cacert DIR/tls.crt';
   const method = route.method === 'GET' ? '' : ` -X ${route.method}`;
   const body = EXAMPLE_BODIES[name];
   const data =
@@ -223,6 +271,10 @@ function renderErrors(): string {
 
 function renderInlineCode(text: string): string {
   return escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
+}
+
+function permissionTag({ permission }: Route): string {
+  return permission === null ? '' : ` <span class="tag">${permission}</span>`;
 }
 
 function escapeHtml(text: string): string {

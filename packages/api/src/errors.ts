@@ -39,7 +39,7 @@ export const ERRORS = {
   unauthenticated: {
     status: 401,
     when: 'Credentials are missing or wrong.',
-    action: 'Log in with `loom login URL --token-file FILE`.',
+    action: 'Log in with `loom login URL`.',
   },
   forbidden: {
     status: 403,
@@ -86,6 +86,26 @@ export const ERRORS = {
     when: 'The proposed version does not follow from the authority in force.',
     action: 'Look at it with `loom authority show`, and propose again.',
   },
+  organization_not_empty: {
+    status: 409,
+    when: 'The organization has networks or nodes, or is the one that is meant where none is named.',
+    action: 'Delete its networks and remove its nodes first.',
+  },
+  last_owner: {
+    status: 409,
+    when: 'The organization would be left without an owner.',
+    action: 'Make another user an owner first.',
+  },
+  setup_done: {
+    status: 409,
+    when: 'The controller has users already.',
+    action: 'Log in; `loom user create` makes further users.',
+  },
+  provider_failed: {
+    status: 502,
+    when: 'The identity provider does not answer, or not as OpenID Connect says.',
+    action: 'Check its issuer and client; the log of the controller has more.',
+  },
   name_taken: { status: 409, when: 'The name is in use.', action: 'Choose another name.' },
   reservation_overlaps: {
     status: 409,
@@ -117,6 +137,16 @@ export const ERRORS = {
     status: 409,
     when: 'A documented limit is reached.',
     action: 'The message names the limit.',
+  },
+  idempotency_mismatch: {
+    status: 409,
+    when: 'The Idempotency-Key was used for another request.',
+    action: 'Make a key for each change; repeat it only with the same request.',
+  },
+  precondition_failed: {
+    status: 412,
+    when: 'The resource is not the one that If-Match names: somebody changed it.',
+    action: 'Read it again, and change what it is.',
   },
   body_too_large: {
     status: 413,

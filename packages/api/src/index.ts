@@ -5,18 +5,24 @@ export {
   networkStateSchema,
   snapshotSchema,
   deltaSchema,
+  memberKeySchema,
+  partialSchema,
   agentProblemSchema,
   nodeRemovalSchema,
   controllerMessageSchema,
   agentMessageSchema,
   linkSigningText,
+  knownControllerSchema,
 } from './agent-link.ts';
 export type {
   AgentProblem,
+  KnownController,
   Member,
   NetworkConfig,
   NetworkState,
   Delta,
+  MemberKey,
+  PartialUpdate,
   NodeRemoval,
   ControllerMessage,
   AgentMessage,
@@ -40,7 +46,26 @@ export {
   pingResultSchema,
 } from './agent-local.ts';
 export type { AgentJoin, AgentStatus, PeerRow, Standing } from './agent-local.ts';
+export { nodeReportReplySchema, nodeReportSchema, topologySchema } from './node-report.ts';
+export type { NodeReport, PathReport, Topology } from './node-report.ts';
+export type { REPORT_ROUTES } from './routes/report.ts';
+export {
+  LEDGER_BEGIN,
+  checkpointSigningText,
+  exportSigningText,
+  ledgerChangeSchema,
+  ledgerCheckpointSchema,
+  ledgerEntrySchema,
+  ledgerExportEndSchema,
+  ledgerExportHeadSchema,
+  ledgerHashText,
+  ledgerSchema,
+} from './audit/ledger.ts';
+export type { Ledger, LedgerCheckpoint, LedgerEntry, LedgerExportEnd } from './audit/ledger.ts';
+export { verifyLedger } from './audit/verify-ledger.ts';
+export type { LedgerVerdict, LedgerVerifierDeps } from './audit/verify-ledger.ts';
 export { toBase64url, fromBase64url } from './base64url.ts';
+export { canonicalJson } from './canonical-json.ts';
 export { ERRORS, errorBodySchema } from './errors.ts';
 export type { ErrorCode, ErrorBody } from './errors.ts';
 export {
@@ -52,20 +77,44 @@ export {
 } from './join-token.ts';
 export type { JoinToken, TokenVoucher, VoucherContact } from './join-token.ts';
 export {
-  NAME_CHARS_MAX,
-  BODY_BYTES_MAX,
-  LINK_MESSAGE_BYTES_MAX,
   AGENT_PROBLEMS_MAX,
-  NODE_ENDPOINTS_MAX,
-  NETWORK_MEMBERS_MAX,
-  NODE_NETWORKS_MAX,
+  API_TOKEN_LIFETIME_SECONDS_MAX,
+  BODY_BYTES_MAX,
+  CONTROLLERS_MAX,
+  CONTROLLER_PING_MS_MAX,
+  CONTROLLER_PING_MS_MIN,
+  CONTROLLER_URLS_MAX,
+  CURSOR_CHARS_MAX,
+  INTEREST_MAX,
+  INTEREST_PIECE_MAX,
+  LINK_MESSAGE_BYTES_MAX,
+  LIST_LIMIT_DEFAULT,
+  LIST_LIMIT_MAX,
   LIST_ROWS_MAX,
-  MTU_BYTES_MIN,
-  MTU_BYTES_MAX,
+  AUDIT_DAYS_DEFAULT,
+  AUDIT_DAYS_MAX,
+  AUDIT_DAYS_MIN,
   MTU_BYTES_DEFAULT,
-  TOKEN_USES_MAX,
-  TOKEN_LIFETIME_SECONDS_MAX,
+  MTU_BYTES_MAX,
+  MTU_BYTES_MIN,
+  NAME_CHARS_MAX,
+  NETWORK_MEMBERS_MAX,
+  NODE_ENDPOINTS_MAX,
+  NODE_NETWORKS_MAX,
+  PARTIAL_PIECE_MAX,
+  PASSWORD_CHARS_MAX,
+  PASSWORD_CHARS_MIN,
+  PUSHED_WHOLE_MAX,
+  REPORT_DROPS_MAX,
+  REPORT_NETWORKS_MAX,
+  REPORT_PEERS_MAX,
   TOKEN_LIFETIME_SECONDS_DEFAULT,
+  TOKEN_LIFETIME_SECONDS_MAX,
+  TOKEN_USES_MAX,
+  TOPOLOGY_NODES_MAX,
+  TOPOLOGY_PATHS_MAX,
+  TOPOLOGY_PEERS_MAX,
+  USER_NAME_CHARS_MAX,
 } from './limits.ts';
 export {
   SIGNATURES_PER_REQUEST_MAX,
@@ -94,6 +143,7 @@ export {
   splitRequestSchema,
   splitSigningText,
   healthSchema,
+  readySchema,
 } from './resources.ts';
 export type {
   AuthorityView,
@@ -116,6 +166,8 @@ export {
   NETWORK_REVOCATIONS_MAX,
   NETWORK_SETTINGS_DEFAULT,
   RENEWAL_KEYS_MAX,
+  ROSTER_BUCKET_MAX,
+  ROSTER_PROOF_CHARS_MAX,
   STALENESS_DAYS_DEFAULT,
   STALENESS_DAYS_MAX,
   STATEMENT_CHARS_MAX,
@@ -126,6 +178,8 @@ export {
   hostHintsSchema,
   leaseSchema,
   memberProofSchema,
+  inclusionSchema,
+  partialProofSchema,
   networkProofDeltaSchema,
   networkProofSchema,
   networkSettingsSchema,
@@ -150,6 +204,8 @@ export type {
   IntroductionStatement,
   Lease,
   MemberProof,
+  Inclusion,
+  PartialProof,
   NetworkProof,
   NetworkProofDelta,
   NetworkSettings,
@@ -161,10 +217,57 @@ export type {
   Statement,
   VoucherStatement,
 } from './statements.ts';
+export {
+  apiTokenCreateSchema,
+  apiTokenCreatedSchema,
+  apiTokenSchema,
+  identityProviderChangeSchema,
+  identityProviderCreateSchema,
+  identityProviderSchema,
+  loginProviderSchema,
+  loginTokenSchema,
+  organizationChangeSchema,
+  passwordChangeSchema,
+  passwordSchema,
+  permissionSchema,
+  roleSchema,
+  sessionCreateSchema,
+  sessionSchema,
+  setupCreateSchema,
+  setupSchema,
+  userCreateSchema,
+  userNameSchema,
+  userPasswordSchema,
+  userRolesSchema,
+  userSchema,
+  userSystemSchema,
+  whoamiSchema,
+} from './access-resources.ts';
+export type { ApiToken, IdentityProvider, Session, User, Whoami } from './access-resources.ts';
+export { PERMISSIONS, ROLES, ROLE_PERMISSIONS, permissionsOf } from './permissions.ts';
+export type { Permission, Role } from './permissions.ts';
 export { ROUTES } from './routes.ts';
+export type { API_TOKEN_ROUTES } from './routes/api-token.ts';
+export type { AUDIT_ROUTES } from './routes/audit.ts';
+export type { WATCH_ROUTES } from './routes/watch.ts';
+export type { AUTHORITY_ROUTES } from './routes/authority.ts';
+export type { CONTROLLER_ROUTES } from './routes/controller.ts';
+export type { IDENTITY_PROVIDER_ROUTES } from './routes/identity-provider.ts';
+export type { JOIN_ROUTES } from './routes/join.ts';
+export type { JOIN_TOKEN_ROUTES } from './routes/join-token.ts';
+export type { NETWORK_ROUTES } from './routes/network.ts';
+export type { NODE_ROUTES } from './routes/node.ts';
+export type { ORGANIZATION_ROUTES } from './routes/organization.ts';
+export type { SESSION_ROUTES } from './routes/session.ts';
+export type { SETUP_ROUTES } from './routes/setup.ts';
+export type { USER_ROUTES } from './routes/user.ts';
+
 export type { Route, RouteName } from './routes.ts';
+export { errorsOf, hasEtag, isGuardedWrite } from './route-facts.ts';
+export { isListRoute } from './routes/route.ts';
 export {
   nameSchema,
+  referenceSchema,
   nodeIdSchema,
   idSchema,
   publicKeySchema,
@@ -182,12 +285,18 @@ export {
   nodeStateSchema,
 } from './values.ts';
 export type { NodeState } from './values.ts';
-export { ApiError, createClient, toApiError } from './client.ts';
+export { ApiError, collect, createClient, toApiError, toRequest } from './client.ts';
 export type {
+  CallArguments,
   CallOptions,
   CallReply,
   Client,
   ClientOptions,
+  CollectArguments,
+  CollectOptions,
+  Exchanged,
+  ItemOf,
+  ListRouteName,
   ErrorDetail,
   Send,
   SendReply,
@@ -196,5 +305,8 @@ export type {
 export { EXAMPLE_BODIES, renderDocumentationPage } from './documentation-page.ts';
 export type { DocumentationOptions } from './documentation-page.ts';
 export { DOCUMENTATION_STYLE } from './documentation-style.ts';
-export { makeOpenApiDocument, pathParameters } from './openapi.ts';
+export { makeOpenApiDocument } from './openapi.ts';
+export { readEvents, readLines, watch } from './watch.ts';
+export type { SendStream, StreamReply, WatchEvent, WatchOptions } from './watch.ts';
+export { pathParameters } from './openapi-parameters.ts';
 export type { JsonObject } from './openapi.ts';

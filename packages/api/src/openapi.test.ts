@@ -3,12 +3,25 @@ import { z } from 'zod';
 import { EXAMPLE_BODIES, renderDocumentationPage } from './documentation-page.ts';
 import { ERRORS } from './errors.ts';
 import { makeOpenApiDocument } from './openapi.ts';
+import { errorsOf, hasEtag } from './route-facts.ts';
+import { isListRoute } from './routes/route.ts';
 import type { Route } from './routes.ts';
 import { ROUTES } from './routes.ts';
 
 const schema = z.record(z.string(), z.unknown());
-const content = z.strictObject({ 'application/json': z.strictObject({ schema }) });
-const response = z.strictObject({ description: z.string().min(1), content: content.optional() });
+const content = z.partialRecord(
+  z.enum(['application/json', 'application/jsonl', 'text/event-stream']),
+  z.strictObject({ schema }),
+);
+const headers = z.record(
+  z.string().regex(/^[A-Za-z-]+$/),
+  z.strictObject({ description: z.string().min(1), schema }),
+);
+const response = z.strictObject({
+  description: z.string().min(1),
+  headers,
+  content: content.optional(),
+});
 const operation = z.strictObject({
   operationId: z.string(),
   summary: z.string().min(1),
@@ -17,16 +30,17 @@ const operation = z.strictObject({
     .array(
       z.strictObject({
         name: z.string(),
-        in: z.literal('path'),
-        required: z.literal(true),
-        description: z.string(),
+        in: z.enum(['path', 'query', 'header']),
+        required: z.boolean(),
+        description: z.string().optional(),
         schema,
       }),
     )
     .optional(),
   requestBody: z.strictObject({ required: z.literal(true), content }).optional(),
-  responses: z.record(z.string().regex(/^([1-5]\d\d|default)$/), response),
-  security: z.array(z.record(z.string(), z.array(z.never()))),
+  responses: z.record(z.string().regex(/^[1-5]\d\d$/), response),
+  security: z.array(z.partialRecord(z.enum(['bearer', 'cookie']), z.array(z.never()))),
+  'x-permission': z.string().optional(),
 });
 /** The parts of OpenAPI 3.1 that the document uses, strictly. */
 const documentSchema = z.strictObject({
@@ -40,18 +54,23 @@ const documentSchema = z.strictObject({
   servers: z.array(z.strictObject({ url: z.url() })),
   paths: z.record(
     z.string().startsWith('/'),
-    z.partialRecord(z.enum(['get', 'post', 'patch', 'delete']), operation),
+    z.partialRecord(z.enum(['get', 'post', 'put', 'patch', 'delete']), operation),
   ),
   components: z.strictObject({
     schemas: z.record(z.string().regex(/^[A-Za-z0-9._-]+$/), schema),
-    securitySchemes: z.record(
-      z.string(),
-      z.strictObject({
+    securitySchemes: z.strictObject({
+      bearer: z.strictObject({
         type: z.literal('http'),
         scheme: z.literal('bearer'),
         description: z.string(),
       }),
-    ),
+      cookie: z.strictObject({
+        type: z.literal('apiKey'),
+        in: z.literal('cookie'),
+        name: z.string(),
+        description: z.string(),
+      }),
+    }),
   }),
 });
 
@@ -88,7 +107,11 @@ test('every name in a path is a parameter of its operations', () => {
   for (const [path, item] of Object.entries(document.paths)) {
     const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
     for (const entry of Object.values(item))
-      expect((entry.parameters ?? []).map((parameter) => parameter.name)).toEqual(names);
+      expect(
+        (entry.parameters ?? [])
+          .filter((parameter) => parameter.in === 'path')
+          .map((parameter) => parameter.name),
+      ).toEqual(names);
   }
 });
 
@@ -100,11 +123,32 @@ test('operations answer with the statuses of the table', () => {
       .find((entry) => entry.operationId === name);
     const statuses = new Set([
       String(route.status),
-      'default',
-      ...route.errors.map((code) => String(ERRORS[code].status)),
+      ...(route.method === 'GET' && hasEtag(route) ? ['304'] : []),
+      ...[...errorsOf(route)].map((code) => String(ERRORS[code].status)),
     ]);
     expect(new Set(Object.keys(item?.responses ?? {})), name).toEqual(statuses);
-    expect(item?.security.length, name).toBe(route.auth === 'admin' ? 1 : 0);
+    expect(item?.security.length, name).toBe(route.permission === null ? 0 : 2);
+  }
+});
+
+test('every list takes a limit and a cursor and says where it goes on', () => {
+  for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {
+    // the table itself
+    if (!isListRoute(route)) continue;
+    expect(Object.keys(route.query?.shape ?? {}), name).toEqual(
+      expect.arrayContaining(['limit', 'cursor']),
+    );
+    const schema = JSON.stringify(document.paths[route.path]?.get?.responses['200']);
+    expect(schema, name).toContain('"next"');
+  }
+});
+
+test('the schemas of the document are ones that a reader of JSON Schema can follow', () => {
+  const { schemas } = document.components;
+  for (const [name, inner] of Object.entries(schemas)) {
+    const whole = { ...inner, $defs: schemas };
+    const text = JSON.stringify(whole).replaceAll('#/components/schemas/', '#/$defs/');
+    expect(() => z.fromJSONSchema(JSON.parse(text)), name).not.toThrow();
   }
 });
 

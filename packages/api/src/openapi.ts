@@ -4,6 +4,34 @@
  * for each.
  */
 import { z } from 'zod';
+import {
+  apiTokenCreateSchema,
+  apiTokenCreatedSchema,
+  apiTokenSchema,
+  identityProviderChangeSchema,
+  identityProviderCreateSchema,
+  identityProviderSchema,
+  loginProviderSchema,
+  loginTokenSchema,
+  organizationChangeSchema,
+  passwordChangeSchema,
+  sessionCreateSchema,
+  sessionSchema,
+  setupCreateSchema,
+  setupSchema,
+  userCreateSchema,
+  userPasswordSchema,
+  userRolesSchema,
+  userSchema,
+  userSystemSchema,
+  whoamiSchema,
+} from './access-resources.ts';
+import {
+  ledgerChangeSchema,
+  ledgerCheckpointSchema,
+  ledgerEntrySchema,
+  ledgerSchema,
+} from './audit/ledger.ts';
 import type { ErrorCode } from './errors.ts';
 import { ERRORS, errorBodySchema } from './errors.ts';
 import {
@@ -26,11 +54,14 @@ import {
   organizationCreateSchema,
   organizationSchema,
   pendingStatementSchema,
+  readySchema,
   reservationCreateSchema,
   reservationSchema,
 } from './resources.ts';
 import type { Route, RouteName } from './routes.ts';
 import { ROUTES } from './routes.ts';
+import { errorsOf, hasEtag } from './route-facts.ts';
+import { parametersOf, replyHeaders } from './openapi-parameters.ts';
 
 /** JSON of a document or of a part of one. */
 export interface JsonObject {
@@ -38,31 +69,56 @@ export interface JsonObject {
 }
 
 const REPLIES = {
+  ApiToken: apiTokenSchema,
+  ApiTokenCreated: apiTokenCreatedSchema,
   Authority: authoritySchema,
   AuthorityKeys: authorityKeysSchema,
   AuthoritySigned: authoritySignedSchema,
   Error: errorBodySchema,
+  Ledger: ledgerSchema,
+  LedgerCheckpoint: ledgerCheckpointSchema,
+  LedgerEntry: ledgerEntrySchema,
+  Ready: readySchema,
   Health: healthSchema,
+  IdentityProvider: identityProviderSchema,
   JoinReply: joinReplySchema,
   JoinToken: joinTokenSchema,
   JoinTokenCreated: joinTokenCreatedSchema,
+  LoginProvider: loginProviderSchema,
   Membership: membershipSchema,
   Network: networkSchema,
   Node: nodeSchema,
   Organization: organizationSchema,
   PendingStatement: pendingStatementSchema,
   Reservation: reservationSchema,
+  Session: sessionSchema,
+  Setup: setupSchema,
+  User: userSchema,
+  Whoami: whoamiSchema,
 } as const;
 
 const BODIES = {
+  ApiTokenCreate: apiTokenCreateSchema,
   AuthorityProposal: authorityProposalSchema,
   AuthoritySignatures: authoritySignaturesSchema,
+  IdentityProviderChange: identityProviderChangeSchema,
+  IdentityProviderCreate: identityProviderCreateSchema,
   JoinRequest: joinRequestSchema,
   JoinTokenCreate: joinTokenCreateSchema,
+  LedgerChange: ledgerChangeSchema,
+  LoginToken: loginTokenSchema,
   NetworkCreate: networkCreateSchema,
   NetworkSettingsChange: networkSettingsChangeSchema,
+  OrganizationChange: organizationChangeSchema,
   OrganizationCreate: organizationCreateSchema,
+  PasswordChange: passwordChangeSchema,
   ReservationCreate: reservationCreateSchema,
+  SessionCreate: sessionCreateSchema,
+  SetupCreate: setupCreateSchema,
+  UserCreate: userCreateSchema,
+  UserPassword: userPasswordSchema,
+  UserRoles: userRolesSchema,
+  UserSystem: userSystemSchema,
 } as const;
 
 const REFERENCE = '#/components/schemas/';
@@ -86,10 +142,18 @@ export function makeOpenApiDocument(options: {
     components: {
       schemas: makeSchemas(),
       securitySchemes: {
-        admin: {
+        bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'The token in admin.token of the data directory',
+          description:
+            'An API token (loom_...), or the content of admin.token of the data directory',
+        },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-loom',
+          description:
+            'The session of a user, set by logging in; a method other than GET or HEAD needs the header x-loom-csrf beside it',
         },
       },
     },
@@ -134,13 +198,7 @@ function makePaths(): JsonObject {
 }
 
 function makeOperation(name: RouteName, route: Route): JsonObject {
-  const parameters = pathParameters(route.path).map((parameter) => ({
-    name: parameter,
-    in: 'path',
-    required: true,
-    description: describeParameter(parameter),
-    schema: { type: 'string' },
-  }));
+  const parameters = parametersOf(route);
   return {
     operationId: name,
     summary: route.summary,
@@ -150,28 +208,44 @@ function makeOperation(name: RouteName, route: Route): JsonObject {
       ? {}
       : { requestBody: { required: true, content: json(referTo(route.body)) } }),
     responses: makeResponses(route),
-    security: route.auth === 'admin' ? [{ admin: [] }] : [],
+    security: route.permission === null ? [] : [{ bearer: [] }, { cookie: [] }],
+    ...(route.permission === null ? {} : { 'x-permission': route.permission }),
   };
 }
 
 function makeResponses(route: Route): JsonObject {
-  const success =
-    route.reply === null
-      ? { description: 'Done' }
-      : { description: 'The result', content: json(referTo(route.reply)) };
-  const byStatus = Map.groupBy(route.errors, (code: ErrorCode) => ERRORS[code].status);
+  const byStatus = Map.groupBy(errorsOf(route), (code: ErrorCode) => ERRORS[code].status);
   const failures = [...byStatus].map(([status, codes]) => [
     String(status),
     {
       description: codes.map((code) => `${code}: ${ERRORS[code].when}`).join(' '),
+      headers: replyHeaders(route, status),
       content: json(refer('Error')),
     },
   ]);
-  return {
-    [String(route.status)]: success,
-    ...Object.fromEntries(failures),
-    default: { description: 'Any other error', content: json(refer('Error')) },
+  const notModified = {
+    304: {
+      description: 'It is the one that If-None-Match names',
+      headers: replyHeaders(route, 304),
+    },
   };
+  return {
+    [String(route.status)]: makeSuccess(route),
+    ...(route.method === 'GET' && hasEtag(route) ? notModified : {}),
+    ...Object.fromEntries(failures),
+  };
+}
+
+function makeSuccess(route: Route): JsonObject {
+  const headers = replyHeaders(route, route.status);
+  if (route.media !== undefined)
+    return {
+      description: 'A stream',
+      headers,
+      content: { [route.media]: { schema: { type: 'string' } } },
+    };
+  if (route.reply === null) return { description: 'Done', headers };
+  return { description: 'The result', headers, content: json(referTo(route.reply)) };
 }
 
 /** Refers to a component, or to a list of one; any other schema is written out. */
@@ -185,8 +259,14 @@ function referTo(schema: z.ZodType): JsonObject {
       if (item !== undefined) {
         return {
           type: 'object',
-          required: ['items'],
-          properties: { items: { type: 'array', items: refer(item) } },
+          required: ['items', 'next'],
+          properties: {
+            items: { type: 'array', items: refer(item) },
+            next: {
+              anyOf: [{ type: 'string' }, { type: 'null' }],
+              description: 'the cursor of the next request; null: that was all',
+            },
+          },
         };
       }
     }
@@ -204,13 +284,4 @@ function refer(name: string): JsonObject {
 
 function json(schema: JsonObject): JsonObject {
   return { 'application/json': { schema } };
-}
-
-/** Names in braces of a path. */
-export function pathParameters(path: string): string[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-}
-
-function describeParameter(name: string): string {
-  return name === 'network' || name === 'node' ? `id or name of the ${name}` : `id of the ${name}`;
 }

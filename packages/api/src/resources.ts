@@ -234,6 +234,8 @@ export function splitSigningText(request: Omit<SplitRequest, 'signature'>): stri
 }
 
 export const healthSchema = z.object({ status: z.literal('ok'), version: z.string() });
+/** A controller that takes requests and reaches its database. */
+export const readySchema = z.object({ status: z.literal('ready'), database: z.literal('ok') });
 
 /** An organization's authority as this controller stores it: to be verified by a pinned hash. */
 export const authoritySchema = z.object({
@@ -271,10 +273,21 @@ export const authorityProposalSchema = z.strictObject({
   signatures: signaturesSchema,
 });
 
+const rosterEntrySchema = z.object({ nodeId: nodeIdSchema, hash: statementHashSchema });
+
+/** What a statement that waits is about. */
+export const pendingKindSchema = z.enum([
+  'authority',
+  'network',
+  'credential',
+  'revocation',
+  'roster',
+]);
+
 /** A statement that waits, with what is needed to judge it. */
 export const pendingStatementSchema = z.object({
   hash: statementHashSchema,
-  kind: z.enum(['authority', 'network', 'credential', 'revocation', 'roster']),
+  kind: pendingKindSchema,
   networkId: idSchema.nullable(),
   networkName: nameSchema.nullable().describe('as this controller says: `network` is signed'),
   network: signedStatementSchema.nullable().describe('the statement in force of its network'),
@@ -286,9 +299,9 @@ export const pendingStatementSchema = z.object({
   roster: z
     .object({
       network: statementHashSchema,
-      credentials: z.array(statementHashSchema),
+      credentials: z.array(rosterEntrySchema),
       revocations: z.array(statementHashSchema),
-      heldCredentials: z.array(statementHashSchema),
+      heldCredentials: z.array(rosterEntrySchema),
       heldRevocations: z.array(statementHashSchema),
     })
     .nullable()

@@ -4,6 +4,7 @@
  * write JSON the same way twice; its hash is SHA-256 of that text.
  */
 import { z } from 'zod';
+import { INTEREST_MAX } from './limits.ts';
 import {
   idSchema,
   ipSchema,
@@ -30,13 +31,20 @@ export const STALENESS_DAYS_DEFAULT = 30;
 export const STALENESS_DAYS_MAX = 3_650;
 /**
  * Revocations of a network: one has its place in the roster until the credentials that it ends
- * could not be renewed any more.
+ * could not be renewed any more, and there is room for the end of every member.
  */
-export const NETWORK_REVOCATIONS_MAX = 4_000;
+export const NETWORK_REVOCATIONS_MAX = 20_000;
 /** Members of a network that no controller has taken in yet. */
 export const NETWORK_VOUCHED_MAX = 64;
 /** Members whose credentials and endpoints a join token carries. */
 export const VOUCHER_CONTACTS_MAX = 4;
+/**
+ * Members in one of the 4,096 buckets of a roster: at 16,384 members there are four in the mean. A
+ * node chooses its id, so only this keeps a crowd out of one bucket, and proofs short.
+ */
+export const ROSTER_BUCKET_MAX = 256;
+/** Longest proof of a member against a roster: a full bucket, and three rows of siblings. */
+export const ROSTER_PROOF_CHARS_MAX = 18_250;
 /** Groups of a member. */
 export const MEMBER_GROUPS_MAX = 32;
 
@@ -152,7 +160,7 @@ export const rosterStatementSchema = z.strictObject({
   version: z.int().min(1),
   network: statementHashSchema,
   memberCount: z.int().nonnegative(),
-  credentials: statementHashSchema.describe('rosterHash of the credentials'),
+  credentials: statementHashSchema.describe('rosterTreeRoot of the credentials'),
   revocationCount: z.int().nonnegative(),
   revocations: statementHashSchema.describe('rosterHash of the revocations'),
   issuedAt: timeSchema,
@@ -209,10 +217,18 @@ export const statementSchema = z.discriminatedUnion('type', [
 ]);
 export type Statement = z.infer<typeof statementSchema>;
 
+/** Shows that a roster commits to the credential, without all the others. */
+export const inclusionSchema = z.strictObject({
+  roster: statementHashSchema.describe('of the roster that it is proved against'),
+  proof: z.string().max(ROSTER_PROOF_CHARS_MAX).describe('docs/trust.md 4'),
+});
+export type Inclusion = z.infer<typeof inclusionSchema>;
+
 /** A member's credential, and the renewal that holds it up. */
 export const memberProofSchema = z.strictObject({
   credential: signedStatementSchema,
   renewal: signedStatementSchema.nullable(),
+  inclusion: inclusionSchema.optional().describe('in a network that is not held whole'),
 });
 export type MemberProof = z.infer<typeof memberProofSchema>;
 
@@ -222,8 +238,28 @@ export const networkProofSchema = z.strictObject({
   roster: signedStatementSchema,
   revocations: z.array(signedStatementSchema).max(NETWORK_REVOCATIONS_MAX),
   members: z.record(nodeIdSchema, memberProofSchema),
+  formerRosters: z
+    .array(signedStatementSchema)
+    .max(INTEREST_MAX + 1)
+    .optional()
+    .describe('those that members were proved against when they were told last; on disk'),
 });
 export type NetworkProof = z.infer<typeof networkProofSchema>;
+
+/** The proof of a part of a network's members. */
+export const partialProofSchema = z.strictObject({
+  network: signedStatementSchema,
+  roster: signedStatementSchema,
+  revocations: z
+    .array(signedStatementSchema)
+    .max(NETWORK_REVOCATIONS_MAX)
+    .optional()
+    .describe('all of them; left out: as before'),
+  members: z
+    .record(nodeIdSchema, memberProofSchema)
+    .describe('of those that are named, each with its inclusion in this roster'),
+});
+export type PartialProof = z.infer<typeof partialProofSchema>;
 
 /** What of a proof differs after a change; what is left out stays. */
 export const networkProofDeltaSchema = z.strictObject({

@@ -11,6 +11,9 @@ export const nameSchema = z
     'must be lower-case letters, digits and inner hyphens, at most 63',
   );
 
+/** An id or a name in a query. */
+export const referenceSchema = z.string().min(1).max(128);
+
 /** 16 random bytes as 32 lower-case hex digits. */
 export const nodeIdSchema = z.string().regex(/^[0-9a-f]{32}$/, 'must be 32 lower-case hex digits');
 
@@ -65,3 +68,6 @@ export const endpointRecordSchema = z
   .string()
   .max(508)
   .regex(/^[A-Za-z0-9_-]+$/, 'must be an endpoint record in base64url');
+
+/** Where agents reach a controller. */
+export const controllerUrlSchema = z.url({ protocol: /^https$/ }).max(256);

@@ -1,0 +1,47 @@
+/** Routes: API tokens. */
+import {
+  apiTokenCreateSchema,
+  apiTokenCreatedSchema,
+  apiTokenSchema,
+} from '../access-resources.ts';
+import type { Route } from './route.ts';
+import { list, listQuery } from './route.ts';
+
+export const API_TOKEN_ROUTES = {
+  apiTokenList: {
+    method: 'GET',
+    path: '/v1/api-tokens',
+    summary: 'List API tokens, without their secrets',
+    permission: 'api_token:read',
+    query: listQuery({}),
+    reply: list(apiTokenSchema),
+    status: 200,
+    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
+  },
+  apiTokenCreate: {
+    method: 'POST',
+    path: '/v1/api-tokens',
+    summary: 'Create an API token; it is shown once, and may at most what you may',
+    permission: 'api_token:write',
+    body: apiTokenCreateSchema,
+    reply: apiTokenCreatedSchema,
+    status: 201,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'forbidden',
+      'not_found',
+      'limit_reached',
+      'too_many_requests',
+    ],
+  },
+  apiTokenDelete: {
+    method: 'DELETE',
+    path: '/v1/api-tokens/{apiToken}',
+    summary: 'Revoke an API token',
+    permission: 'api_token:write',
+    reply: null,
+    status: 204,
+    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
+  },
+} as const satisfies Record<string, Route>;

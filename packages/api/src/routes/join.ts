@@ -1,0 +1,51 @@
+/** Routes: What hosts call without credentials of a user: they prove themselves by their keys. */
+import {
+  joinReplySchema,
+  joinRequestSchema,
+  splitReplySchema,
+  splitRequestSchema,
+} from '../resources.ts';
+import type { Route } from './route.ts';
+
+export const JOIN_ROUTES = {
+  join: {
+    method: 'POST',
+    path: '/v1/join',
+    summary: 'Register a node with a join token',
+    permission: null,
+    body: joinRequestSchema,
+    reply: joinReplySchema,
+    status: 200,
+    errors: [
+      'invalid_request',
+      'token_invalid',
+      'token_expired',
+      'token_used_up',
+      'token_network_mismatch',
+      'unauthenticated',
+      'forbidden',
+      'node_removed',
+      'name_taken',
+      'pool_exhausted',
+      'limit_reached',
+      'too_many_requests',
+    ],
+  },
+  split: {
+    method: 'POST',
+    path: '/v1/split',
+    summary: 'Make a node of its own out of a clone, with the ticket that its link was given',
+    permission: null,
+    body: splitRequestSchema,
+    reply: splitReplySchema,
+    status: 200,
+    errors: [
+      'invalid_request',
+      'unauthenticated',
+      'ticket_invalid',
+      'node_removed',
+      'limit_reached',
+      'too_many_requests',
+    ],
+  },
+} as const satisfies Record<string, Route>;
