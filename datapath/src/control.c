@@ -41,6 +41,12 @@ static void pass_on(const struct event *event, void *context)
 			peer->session_needed_at_ms = clock_now_ms();
 		(void)agent_send_event(agent, CONTROL_SESSION_NEEDED, &fields, sizeof(fields), NULL,
 				       0);
+	} else if (event->kind == EVENT_UNKNOWN) {
+		struct control_member_needed fields = { .vni = be32_of(event->peer),
+							.kind = (uint8_t)event->local_id };
+		memcpy(fields.address, event->endpoint, sizeof(fields.address));
+		(void)agent_send_event(agent, CONTROL_MEMBER_NEEDED, &fields, sizeof(fields), NULL,
+				       0);
 	} else if (event->kind == EVENT_PORT_LOST) {
 		ports_detach_lost(control, event->peer);
 	} else {

@@ -41,6 +41,7 @@ enum control_code {
 	CONTROL_SESSION_NEEDED = 67,
 	CONTROL_SESSION_SPENT = 68,
 	CONTROL_PEER_ACTIVITY = 69,
+	CONTROL_MEMBER_NEEDED = 70,
 };
 
 enum table_kind {
@@ -60,6 +61,11 @@ enum session_activation {
 enum activity_flag {
 	ACTIVITY_RECEIVED = 1,
 	ACTIVITY_SENT = 2,
+};
+
+enum sought {
+	SOUGHT_MAC = 1,
+	SOUGHT_IP = 2,
 };
 
 enum feature_flag {
@@ -355,6 +361,14 @@ struct control_peer_activity {
 	uint8_t flags;
 } __attribute__((packed));
 _Static_assert(sizeof(struct control_peer_activity) == 5, "peerActivity");
+
+/* A frame looked for an address that no table knows; each at most once a second and worker, 32 a second and worker in all. */
+struct control_member_needed {
+	be32_t vni;
+	uint8_t kind;
+	uint8_t address[16];
+} __attribute__((packed));
+_Static_assert(sizeof(struct control_member_needed) == 21, "memberNeeded");
 
 /* What the fields of a request look like. */
 struct control_request_shape {

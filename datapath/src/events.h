@@ -19,6 +19,7 @@ enum event_kind {
 	EVENT_NEEDED,
 	EVENT_SPENT,
 	EVENT_PORT_LOST, /* peer holds the VNI */
+	EVENT_UNKNOWN,	 /* peer holds the VNI, local_id an enum sought, endpoint the address */
 };
 
 struct event {

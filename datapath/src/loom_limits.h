@@ -82,6 +82,8 @@
 #define AGENT_OUTPUT_BYTES_MAX (128u * 1024u) /* punts beyond it are dropped; requests wait */
 #define ACTIVITY_INTERVAL_MS 250u
 #define SESSION_NEEDED_INTERVAL_MS 1000u
+#define MISS_INTERVAL_MS 900u /* below the second after which a kernel asks again */
+#define MISSES_TOLD_MAX 32u   /* of a worker in a second: a burst of first packets */
 #define RECLAIM_INTERVAL_MS 5u
 
 _Static_assert(SEND_FLUSH_BYTES + SEND_RUN_BYTES_MAX + RECEIVE_BUFFER_BYTES < SEND_ARENA_BYTES,

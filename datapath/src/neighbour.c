@@ -29,6 +29,14 @@ static bool resolve(const struct tables *tables, uint32_t vni, const uint8_t ip[
 	return neighbour_eui64_mac(ip, mac) && tables_find_fdb(tables, vni, load_be48(mac)) != NULL;
 }
 
+/* Names the address in place of an answer. */
+static enum neighbour_verdict unknown(const uint8_t ip[16], uint8_t *answer, size_t *answer_length)
+{
+	memcpy(answer, ip, 16);
+	*answer_length = 16;
+	return NEIGHBOUR_UNKNOWN;
+}
+
 static enum neighbour_verdict answer_arp(const struct tables *tables, uint32_t vni,
 					 const uint8_t *frame, size_t length,
 					 const struct frame_layout *layout, uint8_t *answer,
@@ -45,7 +53,7 @@ static enum neighbour_verdict answer_arp(const struct tables *tables, uint32_t v
 	uint8_t mac[MAC_BYTES];
 	neighbour_map_ipv4(ip, arp + 24);
 	if (!resolve(tables, vni, ip, mac))
-		return NEIGHBOUR_UNKNOWN;
+		return unknown(ip, answer, answer_length);
 	memcpy(answer, frame + MAC_BYTES, MAC_BYTES);
 	memcpy(answer + 6, mac, MAC_BYTES);
 	store_be16(answer + 12, ETHERTYPE_ARP);
@@ -104,9 +112,12 @@ static enum neighbour_verdict answer_solicitation(const struct tables *tables, u
 	    length < layout->transport + 1u || icmp[0] != ND_SOLICITATION)
 		return NEIGHBOUR_NO_REQUEST;
 	uint8_t mac[MAC_BYTES];
+	*answer_length = 0;
 	if (length < layout->transport + ND_TARGET_BYTES || ip[7] != 255 || icmp[1] != 0 ||
-	    icmp[8] == 0xff || !resolve(tables, vni, icmp + 8, mac))
+	    icmp[8] == 0xff)
 		return NEIGHBOUR_UNKNOWN;
+	if (!resolve(tables, vni, icmp + 8, mac))
+		return unknown(icmp + 8, answer, answer_length);
 	*answer_length = write_advertisement(answer, frame, ip, icmp + 8, mac);
 	return NEIGHBOUR_ANSWERED;
 }

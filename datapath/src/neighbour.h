@@ -2,10 +2,10 @@
  * Neighbour resolution at the port: ARP requests and IPv6 neighbour solicitations are answered from
  * the neighbour table.
  *
- * Networks are authoritative: what the table does not know, no member has. So a request never
- * leaves the host, and one for an unknown address is dropped. Announcements (gratuitous ARP,
- * unsolicited advertisements) are not requests and are replicated. A member's link-local EUI-64
- * address is not in the table: it follows from its MAC, which is in the FDB.
+ * Networks are authoritative: what the table does not know, no member has, or the agent has to ask
+ * for. So a request never leaves the host, and one for an unknown address is dropped. Announcements
+ * (gratuitous ARP, unsolicited advertisements) are not requests and are replicated. A member's
+ * link-local EUI-64 address is not in the table: it follows from its MAC, which is in the FDB.
  *
  * Threads: workers while online. Pure but for the lookups.
  */
@@ -33,7 +33,7 @@ enum nd_option {
 enum neighbour_verdict {
 	NEIGHBOUR_NO_REQUEST, /* forward as any other frame */
 	NEIGHBOUR_ANSWERED,   /* `answer` goes back to the port */
-	NEIGHBOUR_UNKNOWN,    /* drop */
+	NEIGHBOUR_UNKNOWN,    /* drop; `answer` is the 16 bytes of the address, or nothing */
 };
 
 /* Judges an untagged multicast frame from a port. Writes at most NEIGHBOUR_ANSWER_BYTES_MAX. */

@@ -95,6 +95,17 @@ static bool prepare(struct transmit *transmit, size_t length, struct outgoing *f
 	return true;
 }
 
+/* Tells the agent of an address that no table knows: it may know who to ask. */
+static void report_unknown(struct transmit *transmit, enum sought kind, const uint8_t address[16])
+{
+	uint32_t vni = transmit->network->vni;
+	struct event event = { .kind = EVENT_UNKNOWN, .peer = vni, .local_id = kind };
+	if (!misses_take(&transmit->misses, vni, address, transmit->now_ms))
+		return;
+	memcpy(event.endpoint, address, 16);
+	(void)events_push(transmit->events, transmit->worker, &event, NULL, 0);
+}
+
 static void handle_frame(struct transmit *transmit, size_t length)
 {
 	struct outgoing frame;
@@ -108,10 +119,14 @@ static void handle_frame(struct transmit *transmit, size_t length)
 	uint32_t vni = transmit->network->vni;
 	const struct binding *entry =
 		tables_find_fdb(transmit->tables, vni, load_be48(frame.bytes));
-	if (entry == NULL)
-		drop(transmit, NULL, DROP_UNICAST_UNKNOWN);
-	else
+	if (entry != NULL) {
 		send_to_peer(transmit, entry->peer, &frame);
+		return;
+	}
+	uint8_t address[16] = { 0 };
+	memcpy(address, frame.bytes, MAC_BYTES);
+	drop(transmit, NULL, DROP_UNICAST_UNKNOWN);
+	report_unknown(transmit, SOUGHT_MAC, address);
 }
 
 bool transmit_port(struct transmit *transmit, struct network *network, struct port *port)
@@ -161,6 +176,8 @@ static void send_multicast(struct transmit *transmit, const struct outgoing *fra
 		return;
 	case NEIGHBOUR_UNKNOWN:
 		drop(transmit, NULL, DROP_NEIGHBOUR_UNKNOWN);
+		if (answer_length != 0)
+			report_unknown(transmit, SOUGHT_IP, answer);
 		return;
 	case NEIGHBOUR_NO_REQUEST:
 		break;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "events.h"
+#include "misses.h"
 #include "outbox.h"
 #include "train.h"
 
@@ -34,6 +35,7 @@ struct transmit {
 	struct network *network; /* of this turn */
 	struct port *port;
 	struct aggregate aggregate;
+	struct misses misses;
 	struct outbox outbox;
 	uint8_t frame[VNET_BYTES + FRAME_BYTES_MAX + 64];
 };

@@ -77,6 +77,10 @@ void test_neighbour(void)
 				     expected, sizeof(expected)));
 	CHECK_BYTES(answer, expected, length);
 	CHECK_EQUAL(ask(ARP_REQUEST("0a090009", "0a090063"), answer, &length), NEIGHBOUR_UNKNOWN);
+	/* Who was asked for is named. */
+	CHECK_EQUAL(length,
+		    test_hex("00000000000000000000ffff0a090063", expected, sizeof(expected)));
+	CHECK_BYTES(answer, expected, length);
 	CHECK_EQUAL(ask(ARP_REQUEST("00000000", "0a090001"), answer, &length), NEIGHBOUR_ANSWERED);
 	CHECK_EQUAL(ask(ARP_REQUEST("0a090009", "0a090009"), answer, &length),
 		    NEIGHBOUR_NO_REQUEST);
@@ -102,7 +106,11 @@ void test_neighbour(void)
 	CHECK_EQUAL(answer[0], 0x33);
 	CHECK_EQUAL(answer[58], 0x20);
 	CHECK_EQUAL(ask(NS(UNSPECIFIED, "ff", FD09_9), answer, &length), NEIGHBOUR_UNKNOWN);
+	CHECK_EQUAL(length, test_hex(FD09_9, expected, sizeof(expected)));
+	CHECK_BYTES(answer, expected, length);
+	/* What is no solicitation of a neighbour names nobody. */
 	CHECK_EQUAL(ask(NS(FD09_9, "40", FD09_1), answer, &length), NEIGHBOUR_UNKNOWN);
+	CHECK_EQUAL(length, 0);
 	/* Link-local addresses follow from the FDB. */
 	CHECK_EQUAL(ask(NS(FD09_9, "ff",
 			   "fe8000000000000000000"

@@ -173,6 +173,69 @@ static void check_transmit_drops(void)
 	CHECK_EQUAL(recv(underlay, bytes, sizeof(bytes), 0), -1);
 }
 
+static struct event told[2 * MISSES_TOLD_MAX];
+static unsigned told_count;
+
+static void note_told(const struct event *event, void *context)
+{
+	(void)context;
+	if (event->kind == EVENT_UNKNOWN)
+		told[told_count++ % (2 * MISSES_TOLD_MAX)] = *event;
+}
+
+/* Asks for 10.9.LOW by ARP and sends to 02:00:00:00:LOW. */
+static void look_for(unsigned low)
+{
+	uint8_t frame[VNET_BYTES + 60] = { 0 };
+	uint8_t *bytes = frame + VNET_BYTES;
+	CHECK_EQUAL(test_hex("ffffffffffff0200000000010806000108000604"
+			     "0001"
+			     "0200000000010a090009"
+			     "000000000000"
+			     "0a09",
+			     bytes, 60),
+		    40);
+	store_be16(bytes + 40, (uint16_t)low);
+	CHECK(write(device, frame, VNET_BYTES + 42) > 0);
+	memset(bytes, 0, 60);
+	bytes[0] = 2;
+	store_be16(bytes + 4, (uint16_t)low);
+	CHECK(write(device, frame, VNET_BYTES + 60) > 0);
+	CHECK(transmit_port(transmit, tables_find_network(&tables, VNI), port));
+}
+
+/* An address that nobody has is told to the agent: by name, now and then, and not too many. */
+static void check_misses(void)
+{
+	static const uint8_t ip[16] = { [10] = 0xff, 0xff, 10, 9, 0x33, 0x44 };
+	static const uint8_t mac[16] = { 2, [4] = 0x33, 0x44 };
+	uint64_t drops_before = drops(DROP_UNICAST_UNKNOWN) + drops(DROP_NEIGHBOUR_UNKNOWN);
+	transmit->now_ms = 5000;
+	events_drain(&events, note_told, NULL);
+	told_count = 0;
+	look_for(0x3344);
+	look_for(0x3344);
+	events_drain(&events, note_told, NULL);
+	CHECK_EQUAL(told_count, 2);
+	CHECK_EQUAL(told[0].peer, VNI);
+	CHECK_EQUAL(told[0].local_id, SOUGHT_IP);
+	CHECK_BYTES(told[0].endpoint, ip, 16);
+	CHECK_EQUAL(told[1].local_id, SOUGHT_MAC);
+	CHECK_BYTES(told[1].endpoint, mac, 16);
+	transmit->now_ms += MISS_INTERVAL_MS;
+	look_for(0x3344);
+	events_drain(&events, note_told, NULL);
+	CHECK_EQUAL(told_count, 4);
+	transmit->now_ms = 7000;
+	for (unsigned low = 1; low <= MISSES_TOLD_MAX; low++)
+		look_for(0x4000 + low);
+	events_drain(&events, note_told, NULL);
+	CHECK_EQUAL(told_count, 4 + MISSES_TOLD_MAX);
+	CHECK_EQUAL(drops(DROP_UNICAST_UNKNOWN) + drops(DROP_NEIGHBOUR_UNKNOWN) - drops_before,
+		    2 * (3 + MISSES_TOLD_MAX));
+	transmit->now_ms = 0;
+}
+
 static void deliver_bytes(uint8_t *datagram, size_t length)
 {
 	struct sockaddr_in6 source = { .sin6_family = AF_INET6, .sin6_port = 1 };
@@ -353,6 +416,7 @@ void test_path(void)
 	set_up();
 	check_transmit();
 	check_transmit_drops();
+	check_misses();
 	check_receive();
 	check_control();
 	check_bodies();

@@ -31,6 +31,7 @@ export {
   FEATURE,
   MESSAGES,
   SESSION_ACTIVATION,
+  SOUGHT,
   TABLE_KIND,
 } from './datapath-control/messages.ts';
 export type {
@@ -85,7 +86,7 @@ export type {
 export { linkLocalOfMac, parseIp, parseMac } from './network-state/addresses.ts';
 export { applyDelta, applySnapshot, needsResync } from './network-state/apply.ts';
 export type { Applied, NetworkStateRefusal, Snapshot } from './network-state/apply.ts';
-export { canonicalJson, networkDigest } from './network-state/canonical.ts';
+export { canonicalJson, digestOfTexts, networkDigest } from './network-state/canonical.ts';
 export { allocatePeerIds, NO_PEER_IDS } from './network-state/peer-ids.ts';
 export type { PeerIds } from './network-state/peer-ids.ts';
 export { planTables } from './network-state/plan-tables.ts';
@@ -149,7 +150,31 @@ export type { RosterVerdict } from './trust/gossip.ts';
 export { endpointRecordOf } from './trust/member-endpoints.ts';
 export { TRUST_CODES } from './trust/refusal.ts';
 export type { TrustCode, TrustRefusal } from './trust/refusal.ts';
+export {
+  applyPartial,
+  namedBy,
+  toPartial,
+  verifyPartialState,
+  verifyState,
+  withoutMembers,
+} from './trust/partial-network.ts';
+export type { PartialEvidence, StateAndProof } from './trust/partial-network.ts';
 export { applyProofDelta, rosterContentOf, rosterHash } from './trust/roster.ts';
+export {
+  EMPTY_ROSTER_BRANCH,
+  EMPTY_ROSTER_HASH,
+  isRosterEntryProved,
+  proveRosterEntry,
+  replaceRosterBucket,
+  rosterBranchOf,
+  rosterBucketHash,
+  rosterBucketOf,
+  rosterNodeHash,
+  rosterPathsOf,
+  rosterTree,
+  rosterTreeRoot,
+} from './trust/roster-tree.ts';
+export type { RosterBranch, RosterChildren, RosterEntry, RosterTree } from './trust/roster-tree.ts';
 export type { RosterContent } from './trust/roster.ts';
 export {
   addSignature,

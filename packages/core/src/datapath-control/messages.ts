@@ -364,7 +364,20 @@ export const MESSAGES = {
       ['flags', 'u8', 'ACTIVITY'],
     ],
   },
+  memberNeeded: {
+    code: 70,
+    from: 'datapath',
+    doc: 'A frame looked for an address that no table knows; each at most once a second and worker, 32 a second and worker in all.',
+    fields: [
+      ['vni', 'u32', ''],
+      ['kind', 'u8', 'SOUGHT'],
+      ['address', IP, 'a MAC in the first 6 bytes, zeros behind; IPv4 as ::ffff:a.b.c.d'],
+    ],
+  },
 } as const satisfies Record<string, MessageShape>;
+
+/** What `memberNeeded.address` is. */
+export const SOUGHT = { mac: 1, ip: 2 } as const;
 
 export const COUNTER_SCOPE = { total: 1, network: 2, peer: 3 } as const;
 

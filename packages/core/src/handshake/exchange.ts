@@ -114,6 +114,8 @@ export interface StrangerDoor {
   readonly isOpen: () => boolean;
   /** Takes what one says of itself; nothing of it is verified. */
   readonly hear: (introduction: Uint8Array) => void;
+  /** Somebody uses this static key and is no peer; that he has its other half is not proved. */
+  readonly meet?: (sessionKey: Uint8Array) => void;
 }
 
 /**
@@ -130,6 +132,7 @@ export function openInitiation<P extends RemoteParty>(
     const state = readFirstStatic({ prologue: PROLOGUE, local: local.keys }, message.noise);
     const remote = find(state.remoteStatic);
     if (remote === undefined) {
+      door?.meet?.(state.remoteStatic);
       if (door === undefined || message.noise.length < INTRODUCED_BYTES_MIN) return 'peer_unknown';
       if (!door.isOpen()) return 'introduction_limited';
       const { introduction } = decodePayload(readFirstPayload(state, message.noise)) ?? {};

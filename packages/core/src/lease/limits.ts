@@ -1,7 +1,7 @@
 /**
  * How long the holder of the newest lease may be silent before an older lease is taken for the same
  * machine, put back to an older disk: longer than the longest wait of an agent between two tries of
- * its link (30 s) and the time of opening one.
+ * its link (10 s) and the time of opening one (10 s for each of two steps).
  */
 export const LEASE_GRACE_MS = 45_000;
 /**

@@ -55,6 +55,7 @@ export class Handshaker {
   readonly #deps: HandshakerDeps;
   readonly #gate: HandshakeGate;
   readonly #introductions = new IntroductionLimiter();
+  readonly #strangers = new IntroductionLimiter();
   #sequence = 0n;
 
   constructor(options: MeshOptions & { readonly instance: Uint8Array }, deps: HandshakerDeps) {
@@ -188,6 +189,9 @@ export class Handshaker {
     const door: StrangerDoor = {
       isOpen: () => this.#introductions.allows(from, now),
       hear: (bytes) => outbox.tell({ type: 'introduced', bytes, from }),
+      meet: (sessionKey) => {
+        if (this.#strangers.allows(from, now)) outbox.tell({ type: 'stranger', sessionKey, from });
+      },
     };
     const opened = openInitiation(this.#local, message, findPeer, door);
     if (typeof opened === 'string') return outbox.refuse(opened);

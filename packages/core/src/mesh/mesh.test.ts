@@ -209,6 +209,7 @@ describe('an introduction', () => {
     b.mesh.setPeers([], 0);
     const told = introducing(a, b).flatMap((bytes) => b.receive(a.at, bytes, 0));
     expect(told).toEqual([
+      { kind: 'event', event: { type: 'stranger', sessionKey: a.publicKey, from: a.at } },
       { kind: 'event', event: { type: 'introduced', bytes: INTRODUCTION, from: a.at } },
     ]);
     b.mesh.setPeers([{ ...configOf(a, 1), endpoints: [] }], 0);
@@ -228,12 +229,27 @@ describe('an introduction', () => {
     const heardFrom = (host: number, now: number): number => {
       const from = parseEndpoint(`192.0.2.${host}:8002`);
       const actions = datagrams.flatMap((bytes) => b.receive(from, bytes, now));
-      return actions.filter((action) => action.kind === 'event').length;
+      return actions.filter(
+        (action) => action.kind === 'event' && action.event.type === 'introduced',
+      ).length;
     };
     expect([1, 2, 3, 4].map(() => heardFrom(1, 0))).toEqual([1, 1, 0, 0]);
     const strangers = Array.from({ length: 20 }, (_, at) => heardFrom(10 + at, 0));
     expect(strangers.reduce((sum, count) => sum + count, 0)).toBe(INTRODUCTIONS_BURST - 2);
     expect(heardFrom(1, 1_000), 'later again').toBe(1);
+  });
+});
+
+describe('a handshake of an unknown key', () => {
+  it('is told with its key, so often of one address, and is answered once the key is known', () => {
+    const { a, b } = pair();
+    b.mesh.setPeers([], 0);
+    const bytes = initiationOf(a);
+    const told = [0, 0, 0, 0].flatMap((now) => b.receive(a.at, bytes, now));
+    const stranger = { type: 'stranger', sessionKey: a.publicKey, from: a.at };
+    expect(told).toEqual([0, 0].map(() => ({ kind: 'event', event: stranger })));
+    b.mesh.setPeers([{ ...configOf(a, 1), endpoints: [] }], 0);
+    expect(only(b.receive(a.at, bytes, 10), 'sendDatagram')).toBeDefined();
   });
 });
 

@@ -111,6 +111,11 @@ export type MeshEvent =
   | { readonly type: 'pingTimedOut'; readonly peer: number; readonly pingId: bigint }
   /** A stranger says who it is; nothing of it is verified, and its handshake was dropped. */
   | { readonly type: 'introduced'; readonly bytes: Uint8Array; readonly from: Endpoint }
+  /**
+   * Somebody with this static key wants a session and is no peer here: he may be a member that is
+   * not known yet. As few of an address and in all as introductions are heard.
+   */
+  | { readonly type: 'stranger'; readonly sessionKey: Uint8Array; readonly from: Endpoint }
   /** A message for another room than the mesh, whole, its type byte first. */
   | { readonly type: 'message'; readonly peer: number; readonly bytes: Uint8Array }
   /**

@@ -4,24 +4,29 @@
  * space, members sorted by node id. The order of a member's addresses and endpoints has a meaning
  * and stays.
  */
+import { hash } from 'node:crypto';
 import type { NetworkState } from '@etherloom/api';
-import { sha256 } from '../noise/symmetric-state.ts';
+import { canonicalJson } from '@etherloom/api';
 
-/** JSON with sorted keys. For plain data only: undefined members are left out, as JSON does. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  entries.sort(([a], [b]) => compareText(a, b));
-  const members = entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
-  return `{${members.join(',')}}`;
-}
+export { canonicalJson };
 
 /** SHA-256 of the canonical state, 64 lower-case hex digits. */
 export function networkDigest(state: NetworkState): string {
   const members = state.members.toSorted((a, b) => compareText(a.nodeId, b.nodeId));
-  const text = canonicalJson({ config: state.config, revision: state.revision, members });
-  return hexOf(sha256(new TextEncoder().encode(text)));
+  return digestOfTexts(state.config, state.revision, members.map(canonicalJson));
+}
+
+/**
+ * The digest of a state whose members are there as canonical texts, sorted by node id: who keeps
+ * those makes the digest of a state with one changed member out of one new text.
+ */
+export function digestOfTexts(
+  config: NetworkState['config'],
+  revision: number,
+  members: readonly string[],
+): string {
+  const head = `{"config":${canonicalJson(config)},"members":[`;
+  return hash('sha256', `${head}${members.join(',')}],"revision":${revision}}`, 'hex');
 }
 
 /** Orders by UTF-16 code unit, the same on every machine, which localeCompare is not. */
@@ -30,6 +35,10 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
+const BYTE_TEXTS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  let text = '';
+  for (const byte of bytes) text += BYTE_TEXTS[byte];
+  return text;
 }

@@ -22,22 +22,32 @@ export function compareBinding(
   return `the ${pair[0]} of ${member.name} is given as ${String(pair[1])} and signed as ${String(pair[2])}`;
 }
 
+/** Everything of a member that nobody else may have, for messages and as keys. */
+export function bindingsOf({
+  nodeId,
+  signKey,
+  sessionKey,
+  mac,
+  addresses,
+}: Omit<Member, 'endpoints' | 'endpointRecord'>): string[] {
+  return [
+    `node id ${nodeId}`,
+    `signing key ${signKey}`,
+    `session key ${sessionKey}`,
+    `MAC ${mac}`,
+    // IPv6 has many texts for one address.
+    ...addresses.map((text) => `address ${parseIp(text)?.join('.') ?? text}`),
+  ];
+}
+
 /** Names what two members both have; undefined: everything has one holder. */
 export function firstRepeatedBinding(members: readonly Member[]): string | undefined {
   const holders = new Map<string, string>();
-  for (const { nodeId, name, signKey, sessionKey, mac, addresses } of members) {
-    const bindings = [
-      `node id ${nodeId}`,
-      `signing key ${signKey}`,
-      `session key ${sessionKey}`,
-      `MAC ${mac}`,
-      // IPv6 has many texts for one address.
-      ...addresses.map((text) => `address ${parseIp(text)?.join('.') ?? text}`),
-    ];
-    for (const binding of bindings) {
+  for (const member of members) {
+    for (const binding of bindingsOf(member)) {
       const holder = holders.get(binding);
-      if (holder !== undefined) return `${holder} and ${name} both have the ${binding}`;
-      holders.set(binding, name);
+      if (holder !== undefined) return `${holder} and ${member.name} both have the ${binding}`;
+      holders.set(binding, member.name);
     }
   }
   return undefined;

@@ -17,6 +17,8 @@ export const TRUST_CODES = [
   'roster_forked',
   /** The roster commits to other statements than the proof has. */
   'roster_mismatch',
+  /** A member of a network that is not held whole is not shown to be in its newest roster. */
+  'inclusion_unproved',
   /** The state says something else than what is signed. */
   'state_differs',
   'binding_repeated',

@@ -2,9 +2,17 @@
  * What a roster commits to, and how a proof moves on with a delta (docs/trust.md 4). The order in
  * which statements are kept or sent has no meaning.
  */
-import type { Delta, MemberProof, NetworkProof, SignedStatement } from '@etherloom/api';
+import type {
+  CredentialStatement,
+  Delta,
+  MemberProof,
+  NetworkProof,
+  SignedStatement,
+} from '@etherloom/api';
 import { compareText, hexOf } from '../network-state/canonical.ts';
 import { sha256 } from '../noise/symmetric-state.ts';
+import { rosterTreeRoot } from './roster-tree.ts';
+import type { RosterEntry } from './roster-tree.ts';
 import { hashStatement } from './statement.ts';
 
 /** SHA-256 of the sorted hashes, joined by line feeds; of nothing for an empty list. */
@@ -33,10 +41,15 @@ export function rosterContentOf(proof: {
   return {
     network: hashStatement(proof.network.statement),
     memberCount: proof.credentials.length,
-    credentials: rosterHash(hashesOf(proof.credentials)),
+    credentials: rosterTreeRoot(proof.credentials.map(entryOf)),
     revocationCount: proof.revocations.length,
     revocations: rosterHash(hashesOf(proof.revocations)),
   };
+}
+
+function entryOf({ statement }: SignedStatement): RosterEntry {
+  const { nodeId } = JSON.parse(statement) as CredentialStatement; // the caller signed it as one
+  return { nodeId, hash: hashStatement(statement) };
 }
 
 /**

@@ -31,6 +31,8 @@ import { verifyMemberEndpoints } from './member-endpoints.ts';
 import { TrustRefused } from './refusal.ts';
 import type { TrustRefusal } from './refusal.ts';
 import { rosterHash } from './roster.ts';
+import { rosterTreeRoot } from './roster-tree.ts';
+import type { RosterEntry } from './roster-tree.ts';
 import { hashStatement } from './statement.ts';
 import { memberBegin, memberEnd } from './validity.ts';
 import type { Validity } from './validity.ts';
@@ -94,19 +96,13 @@ function verify(evidence: NetworkEvidence): VerifiedNetwork {
   const { state, authority, held } = evidence;
   const checker = new StatementChecker(authority, state.config.id, held?.memory);
   const marks = newerMarks(evidence.marks, held?.marks);
-  const network = verifyNetwork(checker, evidence, marks);
-  const roster = verifyRoster(checker, evidence, marks);
+  const network = checkNetwork(checker, evidence, marks);
+  const roster = checkRoster(checker, evidence, marks);
   const members = checkMembers(checker, evidence);
-  const revocations = evidence.proof.revocations.map((signed) =>
-    checker.check(signed, {
-      schema: revocationStatementSchema,
-      unsigned: 'revocation_unsigned',
-      what: 'a revocation',
-    }),
-  );
+  const revocations = checkRevocations(checker, evidence.proof);
   compareRoster(roster.statement, {
     network: network.hash,
-    credentials: members.map(({ credential }) => credential.hash),
+    credentials: members.map(({ nodeId, credential }) => ({ nodeId, hash: credential.hash })),
     revocations: revocations.map(({ hash }) => hash),
   });
   compareMembers(state, members, revocations);
@@ -126,7 +122,8 @@ function verify(evidence: NetworkEvidence): VerifiedNetwork {
   };
 }
 
-function verifyNetwork(
+/** The network statement, as the state says and not older than what was taken. */
+export function checkNetwork(
   checker: StatementChecker,
   { state, proof }: NetworkEvidence,
   marks: VersionMarks | undefined,
@@ -159,7 +156,8 @@ function verifyNetwork(
   return network;
 }
 
-function verifyRoster(
+/** The roster, not older than what was taken. */
+export function checkRoster(
   checker: StatementChecker,
   { proof, held, authority }: NetworkEvidence,
   marks: VersionMarks | undefined,
@@ -190,7 +188,22 @@ function verifyRoster(
   return roster;
 }
 
-interface CheckedMember {
+/** All that the authority has signed to end credentials. */
+export function checkRevocations(
+  checker: StatementChecker,
+  proof: NetworkProof,
+): Checked<RevocationStatement>[] {
+  return proof.revocations.map((signed) =>
+    checker.check(signed, {
+      schema: revocationStatementSchema,
+      unsigned: 'revocation_unsigned',
+      what: 'a revocation',
+    }),
+  );
+}
+
+/** A member whose own statements are good. */
+export interface CheckedMember {
   readonly nodeId: string;
   /** The proof that holds: the one given, or with the renewal that is held. */
   readonly proof: MemberProof;
@@ -201,25 +214,41 @@ interface CheckedMember {
 function checkMembers(checker: StatementChecker, evidence: NetworkEvidence): CheckedMember[] {
   const { state, proof, held } = evidence;
   const names = new Map(state.members.map(({ nodeId, name }) => [nodeId, name]));
-  return Object.entries(proof.members).map(([nodeId, given]) => {
-    const who = names.get(nodeId) ?? nodeId;
-    const credential = checker.check(given.credential, {
-      schema: credentialStatementSchema,
-      unsigned: 'credential_unsigned',
-      what: `the credential of ${who}`,
-    });
-    if (credential.statement.nodeId !== nodeId)
-      throw new TrustRefused(
-        'statement_misplaced',
-        `the credential of ${who} is that of the node ${credential.statement.nodeId}`,
-      );
-    const renewal = checkRenewal(checker, credential, given.renewal);
-    const before = held?.proof.members[nodeId];
-    const kept = before === given ? undefined : laterRenewal(checker, credential, before, renewal);
-    return kept === undefined || before === undefined
-      ? { nodeId, proof: given, credential, renewal }
-      : { nodeId, proof: { ...given, renewal: before.renewal }, credential, renewal: kept };
+  return Object.entries(proof.members).map(([nodeId, given]) =>
+    checkMember(checker, given, {
+      nodeId,
+      who: names.get(nodeId) ?? nodeId,
+      before: held?.proof.members[nodeId],
+    }),
+  );
+}
+
+/** Checks what a member's proof says; `before` is what is held of the same node. */
+export function checkMember(
+  checker: StatementChecker,
+  given: MemberProof,
+  of: {
+    readonly nodeId: string;
+    readonly who: string;
+    readonly before: MemberProof | undefined;
+  },
+): CheckedMember {
+  const { nodeId, who, before } = of;
+  const credential = checker.check(given.credential, {
+    schema: credentialStatementSchema,
+    unsigned: 'credential_unsigned',
+    what: `the credential of ${who}`,
   });
+  if (credential.statement.nodeId !== nodeId)
+    throw new TrustRefused(
+      'statement_misplaced',
+      `the credential of ${who} is that of the node ${credential.statement.nodeId}`,
+    );
+  const renewal = checkRenewal(checker, credential, given.renewal);
+  const kept = before === given ? undefined : laterRenewal(checker, credential, before, renewal);
+  return kept === undefined || before === undefined
+    ? { nodeId, proof: given, credential, renewal }
+    : { nodeId, proof: { ...given, renewal: before.renewal }, credential, renewal: kept };
 }
 
 function checkRenewal(
@@ -266,18 +295,19 @@ function laterRenewal(
   }
 }
 
-function proofsOf(members: readonly CheckedMember[]): Record<string, MemberProof> {
+/** The proofs that hold, by node id. */
+export function proofsOf(members: readonly CheckedMember[]): Record<string, MemberProof> {
   return Object.fromEntries(members.map(({ nodeId, proof }) => [nodeId, proof]));
 }
 
 function compareRoster(
   roster: RosterStatement,
-  given: { network: string; credentials: string[]; revocations: string[] },
+  given: { network: string; credentials: RosterEntry[]; revocations: string[] },
 ): void {
   const pairs: readonly [what: string, signed: string | number, given: string | number][] = [
     ['the network statement', roster.network, given.network],
     ['the number of credentials', roster.memberCount, given.credentials.length],
-    ['the credentials', roster.credentials, rosterHash(given.credentials)],
+    ['the credentials', roster.credentials, rosterTreeRoot(given.credentials)],
     ['the number of revocations', roster.revocationCount, given.revocations.length],
     ['the revocations', roster.revocations, rosterHash(given.revocations)],
   ];
@@ -332,7 +362,7 @@ export function isRevokedBy(
 }
 
 /** What the former version signed ends some time after the rotation; else nothing is bounded. */
-function validities(
+export function validities(
   members: readonly CheckedMember[],
   of: readonly [Checked<NetworkStatement>, Checked<RosterStatement>],
   authority: Authority,
@@ -353,7 +383,8 @@ function validities(
   );
 }
 
-function marksOf(
+/** What is remembered of a network and its roster. */
+export function marksOf(
   network: Checked<NetworkStatement>,
   roster: Checked<RosterStatement>,
 ): VersionMarks {
@@ -365,7 +396,8 @@ function marksOf(
   };
 }
 
-function newerMarks(
+/** The later of two. */
+export function newerMarks(
   a: VersionMarks | undefined,
   b: VersionMarks | undefined,
 ): VersionMarks | undefined {
