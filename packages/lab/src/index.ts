@@ -7,6 +7,18 @@ export { runCommand, tryCommand } from './command.ts';
 export type { CommandOptions, CommandResult } from './command.ts';
 export { startController } from './controller.ts';
 export type { ControllerOptions, LabController } from './controller.ts';
+export { joinWithoutAgent, readFinalState, startLoad } from './history-load.ts';
+export type { Load, LoadOptions } from './history-load.ts';
+export { judgeHistory } from './history.ts';
+export type {
+  FinalState,
+  Joining,
+  Leaving,
+  NetworkCreation,
+  NetworkDeletion,
+  Operation,
+  Outcome,
+} from './history.ts';
 export { LabError } from './lab-error.ts';
 export type { LabErrorCode } from './lab-error.ts';
 export type { LinkEnd } from './links.ts';
@@ -15,6 +27,8 @@ export { RUNS_DIRECTORY, RunRecord, readRuns } from './manifest.ts';
 export type { Manifest, Thing } from './manifest.ts';
 export { listProcesses, namespaceExists } from './namespaces.ts';
 export type { Namespace } from './namespaces.ts';
+export { startPostgres } from './postgres.ts';
+export type { PostgresOptions, PostgresServer } from './postgres.ts';
 export { endProcesses, identify, isRunning, signalProcess } from './process-identity.ts';
 export type { ProcessIdentity } from './process-identity.ts';
 export { startRelay } from './relay-start.ts';

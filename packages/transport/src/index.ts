@@ -2,6 +2,7 @@
 export type { Send, SendReply, SendRequest } from '@etherloom/api';
 export { createPinnedSender } from './pinned-sender.ts';
 export type { PinnedSenderOptions } from './pinned-sender.ts';
+export { createPinnedStreamer } from './pinned-stream.ts';
 export { openPinnedWebSocket } from './pinned-web-socket.ts';
 export type { PinnedWebSocketOptions } from './pinned-web-socket.ts';
 export { TransportError } from './transport-error.ts';

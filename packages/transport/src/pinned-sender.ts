@@ -36,7 +36,8 @@ export function createPinnedSender(options: PinnedSenderOptions): Send {
   };
 }
 
-function parseHttpsUrl(text: string): URL {
+/** Throws TransportError for what is no URL of a controller. */
+export function parseHttpsUrl(text: string): URL {
   const url = URL.parse(text);
   if (url?.protocol === 'https:') return url;
   throw new TransportError(

@@ -4,7 +4,7 @@
  * administrator), and the text that names them. Every printed line works by itself, from any
  * terminal of root.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from '../checkout.ts';
 import type { LabController } from '../controller.ts';
@@ -53,6 +53,7 @@ export function printNext(screen: Screen, stage: Stage): void {
   screen.title('Try in another terminal:');
   for (const [command, what] of lines) screen.line(`  ${command.padEnd(width)}  ${what}`.trimEnd());
   screen.line();
+  screen.line(`  Console        ${controller.localUrl}/${setupHint(controller)}`);
   screen.line(`  The API        ${controller.localUrl}/v1/health`);
   screen.line(`  Documentation  ${controller.localUrl}/docs   (its certificate is self-signed)`);
   screen.line(`  Logs           ${world.logDirectory}`);
@@ -61,6 +62,12 @@ export function printNext(screen: Screen, stage: Stage): void {
   screen.line(`  LOOM_SOCKET=${first.agent.socketPath} ${CHECKOUT.loom} peers`);
   screen.line(`  ip netns exec ${first.namespace.name} ping -c 4 ${last.ipv4}`);
   screen.line();
+}
+
+/** The code that makes the first user, while there is none. */
+function setupHint({ dataDirectory }: LabController): string {
+  const path = join(dataDirectory, 'setup.code');
+  return existsSync(path) ? `   (set-up code: ${readFileSync(path, 'utf8').trim()})` : '';
 }
 
 function writeProgram(world: World, name: string, body: string): void {
