@@ -1,11 +1,21 @@
 /** Makes identifiers, secrets and MAC addresses out of random bytes, which are passed in. */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { toBase64url } from '@etherloom/api';
 
 /** Gives n random bytes fit for secrets. */
 export type RandomBytes = (count: number) => Uint8Array;
 
-export type IdPrefix = 'org' | 'net' | 'tok' | 'rsv' | 'req';
+export type IdPrefix =
+  | 'org'
+  | 'net'
+  | 'tok'
+  | 'rsv'
+  | 'req'
+  | 'usr'
+  | 'ses'
+  | 'atk'
+  | 'idp'
+  | 'ctl';
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 const ID_CHARS = 20;
@@ -37,4 +47,9 @@ export function makeSecret(random: RandomBytes): string {
  */
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
+}
+
+/** 0 up to, not including, 1: for waits that must not fall into step. */
+export function randomUnit(): number {
+  return randomInt(0x1_0000_0000) / 0x1_0000_0000;
 }

@@ -169,11 +169,25 @@ test('no secret is in the log', async () => {
   const { token } = await client.call('tokenCreate', { body: { network: 'demo' } });
   const body = makeJoinRequest(makeNode(), token);
   await client.call('join', { body });
+  await expect.poll(err, { timeout: 10_000 }).toContain('/v1/join');
   child.kill('SIGTERM');
   await exited;
-  expect(err()).toContain('/v1/join');
   for (const secret of [readFileSync(ready.adminTokenFile, 'utf8').trim(), body.secret, token])
     expect(err()).not.toContain(secret);
+});
+
+test('the set-up code is printed for people, and in neither the ready line of scripts nor the log', async () => {
+  const served = await serve('--log-level', 'debug');
+  const code = readFileSync(join(data, 'setup.code'), 'utf8').trim();
+  expect(code).toMatch(/^([2-9a-z]{5}-){3}[2-9a-z]{5}$/);
+  expect(served.out() + served.err()).not.toContain(code);
+  served.child.kill('SIGTERM');
+  await served.exited;
+  const program = run('--data', data, '--listen', '127.0.0.1:0');
+  while (!program.out().includes('log in with'))
+    await once(program.child.stdout as NodeJS.ReadableStream, 'data'); // a pipe, by stdio
+  expect(program.out()).toContain(code);
+  expect(program.err()).not.toContain(code);
 });
 
 describe('it does not start', () => {
@@ -302,6 +316,9 @@ describe('it does not start', () => {
     [['--data', 'x', '--listen', '127.0.0.1:99999']],
     [['--data', 'x', '--public-url', 'http://x']],
     [['--data', 'x', '--log-level', 'loud']],
+    [['--data', 'x', '--push-whole-max', '0']],
+    [['--data', 'x', '--push-whole-max', '1001']],
+    [['--data', 'x', '--push-whole-max', 'many']],
   ])('with the arguments %j, and says how they go', async (args) => {
     expect(await refusal(...args)).toMatchObject({ code: 'usage', exit: 2 });
     expect(existsSync('x')).toBe(false);

@@ -9,16 +9,23 @@ export class RequestError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly ErrorDetail[];
   readonly retryAfterSeconds: number | null;
+  /** ETag of the resource as it is, where another one was expected. */
+  readonly etag: string | null;
 
   constructor(
     code: ErrorCode,
     message: string,
-    more: { readonly details?: readonly ErrorDetail[]; readonly retryAfterSeconds?: number } = {},
+    more: {
+      readonly details?: readonly ErrorDetail[];
+      readonly retryAfterSeconds?: number;
+      readonly etag?: string;
+    } = {},
   ) {
     super(message);
     this.code = code;
     this.details = more.details ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+    this.etag = more.etag ?? null;
   }
 }
 

@@ -8,7 +8,11 @@ export type StartupErrorCode =
   | 'tls_invalid'
   | 'authority_key_invalid'
   | 'database_corrupt'
+  | 'database_invalid'
+  | 'database_in_use'
+  | 'database_unavailable'
   | 'database_newer'
+  | 'backup_invalid'
   | 'listen_failed';
 
 /** Thrown while starting; the program prints the message and exits 1 (2 for `usage`). */

@@ -6,19 +6,31 @@ import type { AuthorityStatement, SignedStatement } from '@etherloom/api';
 import { AUTHORITY_CHAIN_MAX } from '@etherloom/api';
 import type { Authority, Signer } from '@etherloom/core';
 import { advanceAuthority, hashStatement, openAuthority, signStatement } from '@etherloom/core';
+import { record } from '../audit/record.ts';
+import { AUTHORITIES_KEPT_MAX } from '../limits.ts';
 import type { AuthorityRow, SealedKeyRow } from '../store/schema.ts';
 import type { Tx } from '../store/store.ts';
 import { readSigned } from './signed.ts';
 
 /** The newest version of an organization's authority. Throws when it has none: a fault of ours. */
 export async function currentAuthority(tx: Tx, organizationId: string): Promise<Authority> {
-  const chain = await authorityChain(tx, organizationId, 2);
+  const rows = await chainRows(tx, organizationId, 2);
+  const key = rows.join('\n');
+  const known = verified.get(key);
+  if (known !== undefined) return known;
+  const chain = rows.map(readSigned);
   const newest = chain.at(-1);
   if (newest === undefined) throw new Error(`organization ${organizationId} has no authority`);
   const opened = openAuthority(hashStatement(newest.statement), chain);
-  if (opened.ok) return opened.authority;
-  throw new Error(`the authority of ${organizationId} is damaged: ${opened.refusal.code}`);
+  if (!opened.ok)
+    throw new Error(`the authority of ${organizationId} is damaged: ${opened.refusal.code}`);
+  if (verified.size >= AUTHORITIES_KEPT_MAX) verified.clear();
+  verified.set(key, opened.authority);
+  return opened.authority;
 }
+
+/** By the stored texts, which alone decide. Every join asks, and signatures are slow to verify. */
+const verified = new Map<string, Authority>();
 
 /** The last versions of an authority, oldest first. */
 export async function authorityChain(
@@ -26,6 +38,10 @@ export async function authorityChain(
   organizationId: string,
   limit: number = AUTHORITY_CHAIN_MAX,
 ): Promise<SignedStatement[]> {
+  return (await chainRows(tx, organizationId, limit)).map(readSigned);
+}
+
+async function chainRows(tx: Tx, organizationId: string, limit: number): Promise<string[]> {
   const rows = await tx.db
     .selectFrom('authorities')
     .select('statement')
@@ -33,7 +49,7 @@ export async function authorityChain(
     .orderBy('version', 'desc')
     .limit(limit)
     .execute();
-  return rows.map((row) => readSigned(row.statement)).toReversed();
+  return rows.map((row) => row.statement).toReversed();
 }
 
 /** Hash of the newest version: what join tokens pin. */
@@ -150,6 +166,13 @@ async function storeVersion(
     created_at: tx.now.toISOString(),
   };
   await tx.db.insertInto('authorities').values(row).execute();
+  record(tx, {
+    organizationId: statement.organizationId,
+    action: 'authority.version',
+    target: { noun: 'authority', id: statement.organizationId, name: `version ${row.version}` },
+    before: null,
+    after: { ...statement, hash: row.hash },
+  });
 }
 
 /** Private keys that no version in force names are of use to a thief alone. */

@@ -3,12 +3,12 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fromBase64url, toBase64url } from '@etherloom/api';
 import { signerOf } from '@etherloom/core';
 import type { TestController } from '../testing/controller-fixture.ts';
 import { startTestController } from '../testing/controller-fixture.ts';
+import { lookInto } from '../testing/test-database.ts';
 import { Keyring } from './keyring.ts';
 import { seal, unseal } from './sealing.ts';
 import type { SealingKeySource } from './sealing-key.ts';
@@ -56,9 +56,7 @@ test('no file of the data directory holds a private key in any usual form', asyn
   await run();
   const data = join(scratch, 'data');
   const sealingKey = fromBase64url(readFileSync(join(data, 'authority.kek'), 'utf8').trim());
-  const database = new DatabaseSync(join(data, 'controller.db'), { readOnly: true });
-  const rows = database.prepare('SELECT * FROM sealed_keys').all();
-  database.close();
+  const rows = await lookInto(data, (run) => run('SELECT * FROM sealed_keys'));
   expect(new Set(rows.map((row) => row['purpose']))).toEqual(new Set(['authority', 'renewal']));
   for (const row of rows) {
     const context = ['etherloom key 1', row['organization_id'], row['purpose'], row['public_key']];
@@ -137,7 +135,7 @@ test.each(refusals)('with %s it does not start, and changes nothing', async (_, 
   });
   const after = filesOf(join(scratch, 'data'));
   for (const name of ['controller.db', 'authority.kek'])
-    expect(after.get(name)?.equals(before.get(name) ?? Buffer.of())).toBe(true);
+    expect(after.get(name)).toEqual(before.get(name));
 });
 
 test('a missing key file is named together with what to do, and no other is made', async () => {

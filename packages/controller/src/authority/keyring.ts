@@ -53,11 +53,33 @@ export class Keyring {
     return signer;
   }
 
+  /** Seals a secret that is no key; `context` says whose it is and what for. */
+  sealSecret(context: string, secret: string, random: RandomBytes): string {
+    const plain = new TextEncoder().encode(secret);
+    return seal(this.#sealingKey, secretContext(context), plain, random);
+  }
+
+  /** Opens what sealSecret() made; null with another key or context, or when it was damaged. */
+  openSecret(context: string, sealed: string): string | null {
+    const plain = unseal(this.#sealingKey, secretContext(context), sealed);
+    return plain === null ? null : new TextDecoder().decode(plain);
+  }
+
+  /** Forgets the keys of an organization: another controller may have removed some. */
+  forgetOrganization(organizationId: string): void {
+    for (const context of this.#opened.keys())
+      if (context.split('\n')[1] === organizationId) this.#opened.delete(context);
+  }
+
   /** Forgets a key that was removed from the database. */
   forget(publicKey: string): void {
     for (const [context, { key }] of this.#opened)
       if (key === publicKey) this.#opened.delete(context);
   }
+}
+
+function secretContext(context: string): string {
+  return ['etherloom secret 1', context].join('\n');
 }
 
 function contextOf(row: Pick<SealedKeyRow, 'organization_id' | 'purpose' | 'public_key'>): string {

@@ -11,7 +11,7 @@ import type {
   PendingStatement,
   SignedStatement,
 } from '@etherloom/api';
-import { ApiError, authorityStatementSchema, decodeJoinToken } from '@etherloom/api';
+import { ApiError, authorityStatementSchema, collect, decodeJoinToken } from '@etherloom/api';
 import type { Signer } from '@etherloom/core';
 import { addSignature, hashStatement, signerOf } from '@etherloom/core';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ afterEach(() => controller.remove());
 
 const show = (): Promise<AuthorityView> => controller.client.call('authorityShow', { params });
 const pending = async (): Promise<PendingStatement[]> =>
-  (await controller.client.call('authorityPending', { params })).items;
+  collect(controller.client, 'authorityPending', { params });
 const makeSigner = (): Signer => signerOf(new Uint8Array(randomBytes(32)));
 
 function newest(view: AuthorityView): AuthorityStatement {

@@ -37,7 +37,7 @@ export async function openKeyring(engine: Engine, options: KeyringOptions): Prom
       `${damaged.length} of ${rows.length} private keys in the database do not open: restore a backup of it, ` +
         'or start with --authority-keys-lost and follow "A lost key" in docs/operations.md. Nothing was changed',
     );
-  await engine.db.transaction().execute(async (db) => {
+  await engine.transact(async (db) => {
     if (damaged.length > 0)
       await db
         .updateTable('sealed_keys')
@@ -48,13 +48,25 @@ export async function openKeyring(engine: Engine, options: KeyringOptions): Prom
           damaged.map((row) => row.public_key),
         )
         .execute();
-    if (custody === undefined || isLost)
+    if (isLost)
       await db
         .insertInto('custody')
         .values(opened.custody)
         .onConflict((conflict) => conflict.column('id').doUpdateSet(opened.custody))
         .execute();
+    else if (custody === undefined)
+      await db
+        .insertInto('custody')
+        .values(opened.custody)
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
   });
+  if (custody === undefined && !isLost) {
+    const first = await engine.db.selectFrom('custody').selectAll().executeTakeFirst();
+    // Another controller was first to seal this database: its key is the one.
+    if (first !== undefined && first.proof !== opened.custody.proof)
+      return openKeyring(engine, options);
+  }
   if (damaged.length > 0)
     log.warn(
       { organizationIds: [...new Set(damaged.map((row) => row.organization_id))] },

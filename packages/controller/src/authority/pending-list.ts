@@ -9,44 +9,67 @@ import type {
   SignedStatement,
 } from '@etherloom/api';
 import { changesRecovery } from '@etherloom/core';
-import { PENDING_LISTED_MAX } from '../limits.ts';
+import { sql } from 'kysely';
 import { findOrganization } from '../store/organizations.ts';
+import { findNetwork } from '../store/networks.ts';
+import type { Page, PageGiven } from '../store/page.ts';
+import { afterCursor, toPage } from '../store/page.ts';
 import type { PendingStatementRow } from '../store/schema.ts';
 import type { Tx } from '../store/store.ts';
 import { currentAuthority } from './authorities.ts';
 import { readSignatures } from './pending.ts';
 import { readSigned, readText } from './signed.ts';
-import { rosterParts } from './settle.ts';
+import { rosterParts } from './roster-content.ts';
 
-const ORDER: Readonly<Record<PendingStatementRow['kind'], number>> = {
-  authority: 0,
-  network: 1,
-  revocation: 2,
-  credential: 3,
-  roster: 4,
-};
+/** Each roster comes after what it commits to. */
+const KIND_ORDER = sql<number>`case pending_statements.kind
+  when 'authority' then 0 when 'network' then 1 when 'revocation' then 2 when 'credential' then 3
+  else 4 end`;
+/** The version of an authority, which is of no network, comes first. */
+const NETWORK_ORDER = sql<string>`coalesce(networks.name, '')`;
+
+/** Filters of the list. */
+export interface PendingFilter {
+  readonly kind?: PendingStatementRow['kind'] | undefined;
+  /** Id or name. */
+  readonly network?: string | undefined;
+}
 
 /** Pending statements of an organization: by network, each roster after what it commits to. */
-export async function listPending(tx: Tx, idOrName: string): Promise<PendingStatement[]> {
+export async function listPending(
+  tx: Tx,
+  idOrName: string,
+  given: PageGiven & PendingFilter,
+): Promise<Page<PendingStatement>> {
   const { id } = await findOrganization(tx, idOrName);
   const { statement: authority } = await currentAuthority(tx, id);
-  const rows = await tx.db
+  let query = tx.db
     .selectFrom('pending_statements')
     .leftJoin('networks', 'networks.id', 'pending_statements.network_id')
     .leftJoin('published_networks', 'published_networks.network_id', 'networks.id')
     .selectAll('pending_statements')
     .select(['networks.name as network_name', 'published_networks.statement as network'])
-    .where('pending_statements.organization_id', '=', id)
-    .limit(PENDING_LISTED_MAX)
-    .execute();
-  rows.sort(
-    (a, b) =>
-      compare(a.network_name ?? '', b.network_name ?? '') ||
-      ORDER[a.kind] - ORDER[b.kind] ||
-      compare(a.subject, b.subject),
+    .select([KIND_ORDER.as('kind_order'), NETWORK_ORDER.as('network_order')])
+    .where('pending_statements.organization_id', '=', id);
+  if (given.kind !== undefined) query = query.where('pending_statements.kind', '=', given.kind);
+  if (given.network !== undefined) {
+    const network = await findNetwork(tx, given.network);
+    query = query.where('pending_statements.network_id', '=', network.id);
+  }
+  const columns = [
+    { expression: NETWORK_ORDER, kind: 'text' },
+    { expression: KIND_ORDER, kind: 'number' },
+    'subject',
+  ] as const;
+  const rows = await afterCursor(query, columns, given).execute();
+  const page = toPage(
+    rows,
+    given,
+    (row) => [row.network_order, Number(row.kind_order), row.subject],
+    (row) => row,
   );
   const items: PendingStatement[] = [];
-  for (const row of rows) {
+  for (const row of page.items) {
     const signedBy = readSignatures(row.signatures).map(({ key }) => key);
     const counted = signedBy.filter((key) => authority.keys.includes(key)).length;
     items.push({
@@ -67,11 +90,7 @@ export async function listPending(tx: Tx, idOrName: string): Promise<PendingStat
       createdAt: row.created_at,
     });
   }
-  return items;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return { items, next: page.next };
 }
 
 /**

@@ -8,6 +8,7 @@ import { authorityStatementSchema } from '@etherloom/api';
 import type { Authority, AuthorityRefusal } from '@etherloom/core';
 import { addSignature, hashStatement, isSigned, readStatement } from '@etherloom/core';
 import { RequestError, invalidField } from '../request-error.ts';
+import { record } from '../audit/record.ts';
 import { findOrganization } from '../store/organizations.ts';
 import type { OrganizationRow, PendingStatementRow } from '../store/schema.ts';
 import type { Tx } from '../store/store.ts';
@@ -90,16 +91,30 @@ export async function prepareKeys(
   tx: Tx,
   idOrName: string,
 ): Promise<{ readonly key: string; readonly renewalKey: string }> {
-  const { id } = await findOrganization(tx, idOrName);
+  const organization = await findOrganization(tx, idOrName);
+  const { id } = organization;
   const { statement } = await currentAuthority(tx, id);
   const unused = (await openKeys(tx, id, 'authority')).find(
     ({ key }) => !statement.keys.includes(key),
   );
   const renewal = (await openKeys(tx, id, 'renewal'))[0];
-  return {
+  const keys = {
     key: (unused ?? (await makeHeldKey(tx, id, 'authority'))).key,
     renewalKey: (renewal ?? (await makeHeldKey(tx, id, 'renewal'))).key,
   };
+  if (unused === undefined || renewal === undefined)
+    recordAuthority(tx, organization, 'authority.keys', keys);
+  return keys;
+}
+
+function recordAuthority(
+  tx: Tx,
+  { id, name }: OrganizationRow,
+  action: string,
+  after: object,
+): void {
+  const target = { noun: 'authority', id, name };
+  record(tx, { organizationId: id, action, target, before: null, after });
 }
 
 /** Takes the next version of an authority, or lets it wait for signatures. */
@@ -126,7 +141,14 @@ export async function proposeAuthority(
   const taken = await takeVersion(tx, held, signed);
   const subject = { organizationId: id, networkId: null, nodeId: null, kind: 'authority' } as const;
   if (taken.ok) await dropPending(tx, [subjectKey(subject)]);
-  else await letWait(tx, held, signed, taken.refusal);
+  else {
+    await letWait(tx, held, signed, taken.refusal);
+    recordAuthority(tx, organization, 'authority.propose', {
+      ...read.statement,
+      hash: hashStatement(signed.statement),
+      signedBy: signed.signatures.map(({ key }) => key),
+    });
+  }
   return viewOf(tx, organization);
 }
 
@@ -259,6 +281,9 @@ export async function addSignatures(
     if (row.kind === 'authority') authorityRow = stored;
     if (row.network_id !== null) networkIds.add(row.network_id);
   }
+  recordAuthority(tx, organization, 'authority.sign', {
+    signatures: given.map(({ hash, key }) => ({ hash, key })),
+  });
   if (authorityRow !== undefined) await advance(tx, authorityRow);
   const signatory = await readSignatory(tx, organization.id);
   for (const networkId of networkIds) await publishIfSigned(tx, networkId, signatory);

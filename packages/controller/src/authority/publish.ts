@@ -3,7 +3,10 @@
  * members are told it.
  */
 import type { CredentialStatement, RevocationStatement, RosterStatement } from '@etherloom/api';
+import { rosterBucketOf } from '@etherloom/core';
 import { addTombstone, raiseRevision } from '../store/revisions.ts';
+import { ensureTree, rebuildTree, updateTree } from '../store/roster-nodes.ts';
+import { ROSTER_CHANGES_MAX } from '../limits.ts';
 import type { NetworkRow, PendingStatementRow, PublishedMemberRow } from '../store/schema.ts';
 import type { Tx } from '../store/store.ts';
 import { noteHolder, noteHolderEnd } from '../store/vni.ts';
@@ -47,6 +50,7 @@ interface Publication {
 
 async function publish(given: Publication): Promise<void> {
   const { tx, network, pending } = given;
+  await ensureTree(tx, network.id);
   await publishNetwork(given);
   for (const row of pending) {
     if (row.kind === 'revocation') await publishRevocation(given, row);
@@ -54,7 +58,21 @@ async function publish(given: Publication): Promise<void> {
   for (const row of pending) {
     if (row.kind === 'credential') await publishCredential(given, row);
   }
+  await publishTree(given);
   await tx.db.deleteFrom('pending_statements').where('network_id', '=', network.id).execute();
+}
+
+/** Moves the tree on, and makes sure that the roster says its root: else nobody would take it. */
+async function publishTree({ tx, network, pending }: Publication): Promise<void> {
+  const nodeIds = pending.flatMap(({ node_id }) => node_id ?? []);
+  const root =
+    nodeIds.length > ROSTER_CHANGES_MAX
+      ? await rebuildTree(tx, network.id)
+      : await updateTree(tx, network.id, nodeIds);
+  const roster = pending.find(({ kind }) => kind === 'roster');
+  const said = roster && readText<RosterStatement>(roster.statement).credentials;
+  if (said !== undefined && said !== root)
+    throw new Error(`the roster of network ${network.id} says ${said}, its members are ${root}`);
 }
 
 /** The network statement and the roster; of one that is published either may stay. */
@@ -194,6 +212,7 @@ async function publishCredential(given: Publication, row: PendingStatementRow): 
     joined_revision: before?.joined_revision ?? revision,
     changed_revision: isSame ? before.changed_revision : revision,
     proof_revision: revision,
+    bucket: rosterBucketOf(nodeId),
   };
   await tx.db
     .insertInto('published_members')

@@ -24,8 +24,9 @@ import { endMembership } from '../store/members.ts';
 import { createNetwork, setNetworkSettings } from '../store/networks.ts';
 import { removeNode, touchNode } from '../store/nodes.ts';
 import { ensureDefaultOrganization } from '../store/organizations.ts';
-import { readState, supersedeRevisions } from '../store/revisions.ts';
-import { openSqlite } from '../store/sqlite-engine.ts';
+import { supersedeRevisions } from '../store/revisions.ts';
+import { readState } from '../testing/published-state.ts';
+import { openTestEngine } from '../testing/test-database.ts';
 import { Store } from '../store/store.ts';
 import { makeNode } from '../testing/controller-fixture.ts';
 import { authorityChain, authorityHash } from './authorities.ts';
@@ -91,7 +92,7 @@ class World {
 
   static async open(path: string): Promise<World> {
     const clock = { nowMs: Date.UTC(2030, 0, 1) };
-    const store = new Store(await openSqlite(path), {
+    const store = new Store(await openTestEngine(path), {
       now: () => clock.nowMs,
       random: randomBytes,
       keyring: new Keyring(randomBytes(32)),
@@ -221,7 +222,7 @@ class World {
     if (signer === null) return;
     await this.#store.transact(refreshPending);
     await this.#store.transact(async (tx) => {
-      const items = await listPending(tx, ORGANIZATION);
+      const { items } = await listPending(tx, ORGANIZATION, { limit: 1_000 });
       const signatures = items.flatMap(({ statement, hash }) =>
         addSignature({ statement, signatures: [] }, signer).signatures.map((signature) => ({
           hash,
@@ -230,7 +231,9 @@ class World {
       );
       if (signatures.length > 0) await addSignatures(tx, ORGANIZATION, signatures);
     });
-    const left = await this.#store.transact((tx) => listPending(tx, ORGANIZATION));
+    const { items: left } = await this.#store.transact((tx) =>
+      listPending(tx, ORGANIZATION, { limit: 1_000 }),
+    );
     expect(left).toEqual([]);
   }
 

@@ -7,13 +7,14 @@
  * It compares and is not told: whatever way a row changed, running it again changes nothing.
  */
 import type { CredentialStatement, RosterStatement } from '@etherloom/api';
-import { rosterHash } from '@etherloom/core';
 import type { NetworkRow, PendingStatementRow, PublishedMemberRow } from '../store/schema.ts';
 import type { Touched, Tx } from '../store/store.ts';
 import { currentAuthority, heldSigners } from './authorities.ts';
 import type { Signatory } from './pending.ts';
 import { dropPending, pendingOf, putPending, subjectKey } from './pending.ts';
 import { publishIfSigned } from './publish.ts';
+import type { RosterContent } from './roster-content.ts';
+import { rosterContent, saysRoster } from './roster-content.ts';
 import { readSigned, readText } from './signed.ts';
 import { credentialTerms, daysAfter, isNearEnd } from './terms.ts';
 import type { CredentialContent } from './wanted.ts';
@@ -244,11 +245,6 @@ async function settleRevocations(work: Work): Promise<void> {
   }
 }
 
-type RosterContent = Pick<
-  RosterStatement,
-  'network' | 'memberCount' | 'credentials' | 'revocationCount' | 'revocations'
->;
-
 async function settleRoster(work: Work): Promise<void> {
   const { tx, network } = work;
   const published = await tx.db
@@ -259,8 +255,8 @@ async function settleRoster(work: Work): Promise<void> {
   const text = published === undefined ? undefined : readSigned(published.roster).statement;
   const waiting = pendingText(work, 'roster', null);
   const isUsable = (candidate: string | undefined, content: RosterContent): candidate is string =>
-    candidate !== undefined && !work.touched.isFresh && saysRoster(candidate, content);
-  const kept = await rosterContent(work, null);
+    candidate !== undefined && !work.touched.isFresh && saysRoster(readText(candidate), content);
+  const kept = await contentAt(work, null);
   if (isUsable(text, kept)) {
     const isSigned = published?.roster_authority_version === versionOf(work);
     const isAlone = [...work.pending.values()].every(({ kind }) => kind === 'roster');
@@ -269,7 +265,7 @@ async function settleRoster(work: Work): Promise<void> {
   }
   if (waiting !== undefined) {
     const { issuedAt } = readText<RosterStatement>(waiting);
-    if (isUsable(waiting, await rosterContent(work, issuedAt)))
+    if (isUsable(waiting, await contentAt(work, issuedAt)))
       return put(work, 'roster', null, waiting);
   }
   const issuedAt = tx.now.toISOString();
@@ -278,90 +274,18 @@ async function settleRoster(work: Work): Promise<void> {
     organizationId: network.organization_id,
     networkId: network.id,
     version: await nextNumber(work, 'roster_version'),
-    ...(await rosterContent(work, issuedAt)),
+    ...(await contentAt(work, issuedAt)),
     issuedAt,
   };
   await put(work, 'roster', null, JSON.stringify(statement));
 }
 
-/**
- * What the roster has to say once all that waits is published. A roster forgets the revocations
- * whose credentials had run out when it was issued; null: it forgets none.
- */
-async function rosterContent(work: Work, issuedAt: string | null): Promise<RosterContent> {
-  const { networkHash, credentials, revocations } = await rosterParts(work.tx, work.network.id, {
+function contentAt(work: Work, issuedAt: string | null): Promise<RosterContent> {
+  return rosterContent(work.tx, work.network.id, {
     pending: [...work.pending.values()],
     issuedAt,
+    isWhole: work.touched.nodeIds === 'all',
   });
-  return {
-    network: networkHash,
-    memberCount: credentials.length,
-    credentials: rosterHash(credentials),
-    revocationCount: revocations.length,
-    revocations: rosterHash(revocations),
-  };
-}
-
-/** The hashes to which a roster commits, by what they are of. */
-export interface RosterParts {
-  readonly networkHash: string;
-  readonly credentials: string[];
-  readonly revocations: string[];
-}
-
-/** What a roster has to commit to once all that is pending is published. */
-export async function rosterParts(
-  tx: Tx,
-  networkId: string,
-  given: { readonly pending: readonly PendingStatementRow[]; readonly issuedAt: string | null },
-): Promise<RosterParts> {
-  const network = await tx.db
-    .selectFrom('published_networks')
-    .select('hash')
-    .where('network_id', '=', networkId)
-    .executeTakeFirst();
-  const members = await tx.db
-    .selectFrom('published_members')
-    .select(['node_id', 'hash'])
-    .where('network_id', '=', networkId)
-    .execute();
-  const ended = await tx.db
-    .selectFrom('published_revocations')
-    .select(['node_id', 'hash', 'keep_until'])
-    .where('network_id', '=', networkId)
-    .execute();
-  const kept = ended.filter(
-    ({ keep_until }) => given.issuedAt === null || keep_until > given.issuedAt,
-  );
-  const known = new Set(ended.map(({ hash }) => hash));
-  let networkHash = network?.hash ?? '';
-  const credentials = new Map(members.map((row) => [row.node_id, row.hash]));
-  const revocations = new Map(kept.map((row) => [row.node_id, row.hash]));
-  for (const { kind, node_id: nodeId, hash } of given.pending) {
-    if (kind === 'network') networkHash = hash;
-    if (nodeId === null) continue;
-    if (kind === 'credential') credentials.set(nodeId, hash);
-    if (kind !== 'revocation') continue;
-    revocations.set(nodeId, hash);
-    // One that is signed again may be of a node that became a member since.
-    if (!known.has(hash)) credentials.delete(nodeId);
-  }
-  return {
-    networkHash,
-    credentials: [...credentials.values()],
-    revocations: [...revocations.values()],
-  };
-}
-
-function saysRoster(text: string, content: RosterContent): boolean {
-  const said = readText<RosterStatement>(text);
-  return (
-    said.network === content.network &&
-    said.memberCount === content.memberCount &&
-    said.credentials === content.credentials &&
-    said.revocationCount === content.revocationCount &&
-    said.revocations === content.revocations
-  );
 }
 
 function versionOf(work: Work): number {

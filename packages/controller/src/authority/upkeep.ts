@@ -37,17 +37,23 @@ export async function settleAll(store: Store): Promise<void> {
 export class Upkeep {
   readonly #store: Store;
   readonly #log: Logger;
+  readonly #isMine: () => boolean;
   readonly #timer: NodeJS.Timeout;
   #work: Promise<void> = Promise.resolve();
   #isStopped = false;
 
-  constructor(store: Store, log: Logger) {
+  /** `isMine`: of several controllers this one renews. */
+  constructor(store: Store, log: Logger, isMine: () => boolean) {
     this.#store = store;
     this.#log = log;
-    this.#timer = setInterval(() => this.#do(() => this.#renew()), RENEWAL_STEP_MS);
+    this.#isMine = isMine;
+    this.#timer = setInterval(() => this.check(), RENEWAL_STEP_MS);
     this.#timer.unref();
-    // After a long absence members may be at their end.
-    this.#do(() => this.#renew());
+  }
+
+  /** Renews if it is this controller's: after a long absence members may be at their end. */
+  check(): void {
+    if (this.#isMine()) this.#do(() => this.#renew());
   }
 
   /** To be called after each commit. */

@@ -4,6 +4,8 @@
  *
  *   admin.token          bearer token of the administrator
  *   tls.key, tls.crt     the server's key and certificate
+ *   controller.id        which of the controllers of a PostgreSQL database it is
+ *   setup.code           makes the first user; there until it is used
  *   authority.kek        seals the private keys in the database, unless another key is named
  *   controller.db        the database (with -wal and -shm while it runs)
  *   controller.lock      held while a controller runs
@@ -28,6 +30,7 @@ export interface DataDirectory {
   readonly tlsKeyPath: string;
   readonly tlsCertificatePath: string;
   readonly sealingKeyPath: string;
+  readonly setupCodePath: string;
   /** There is no database yet. */
   readonly isFresh: boolean;
   /** Lets another controller have it. */
@@ -56,6 +59,7 @@ export function openDataDirectory(path: string): DataDirectory {
     tlsKeyPath: join(path, 'tls.key'),
     tlsCertificatePath: join(path, 'tls.crt'),
     sealingKeyPath: join(path, 'authority.kek'),
+    setupCodePath: join(path, 'setup.code'),
     isFresh: !existsSync(databasePath),
     release,
   };
@@ -122,7 +126,7 @@ export function loadAdminToken(path: string, random: RandomBytes): string {
 /** Reads a file of the directory, and says what to do when that fails. */
 export function readOwnFile(
   path: string,
-  code: 'admin_token_invalid' | 'tls_invalid',
+  code: 'admin_token_invalid' | 'data_directory_invalid' | 'tls_invalid',
   advice: string,
 ): string {
   try {

@@ -9,6 +9,10 @@ import { existsSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
+import type { Keyring } from '../authority/keyring.ts';
+import type { RandomBytes } from '../identifiers.ts';
+import type { Engine } from '../store/engine.ts';
+import type { TlsIdentityRow } from '../store/cluster-schema.ts';
 import { StartupError, errorText } from '../startup-error.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 import { readOwnFile } from './data-directory.ts';
@@ -60,6 +64,74 @@ export async function loadTlsIdentity(options: TlsIdentityOptions): Promise<TlsI
   const keyPem = readOwnFile(options.keyPath, 'tls_invalid', advice);
   const certificatePem = readOwnFile(options.certificatePath, 'tls_invalid', advice);
   checkPair(options, keyPem, certificatePem, advice);
+  return { keyPem, certificatePem, fingerprint: fingerprintOf(certificatePem), isFresh: false };
+}
+
+/** What is shared through the database. */
+export interface SharedTlsOptions extends TlsIdentityOptions {
+  readonly engine: Engine;
+  readonly keyring: Keyring;
+  readonly random: RandomBytes;
+  /** The key that sealed it is lost: where it does not open, another identity is made. */
+  readonly isSealLost: boolean;
+}
+
+/** To what the key in the database is sealed. */
+const SEALED_TO = 'tls key';
+
+/**
+ * The identity that all controllers of a database present: that of the database, where it is sealed
+ * by the sealing key. The first controller brings that of its files, so that a database which was
+ * moved from SQLite keeps its fingerprint, or makes one. The certificate is written to the data
+ * directory as well, for people. Rejects with StartupError.
+ */
+export async function loadSharedTlsIdentity(options: SharedTlsOptions): Promise<TlsIdentity> {
+  const { engine, keyring, random, now } = options;
+  const stored = await readShared(engine);
+  const isLost = stored !== undefined && options.isSealLost && openKey(stored, keyring) === null;
+  if (stored !== undefined && !isLost) return openShared(stored, options);
+  const hasKey = existsSync(options.keyPath);
+  const hasFiles = hasKey || (!isLost && existsSync(options.certificatePath));
+  const brought = hasFiles
+    ? await loadTlsIdentity(options)
+    : { ...(await makeIdentity(options)), isFresh: true };
+  const row: TlsIdentityRow = {
+    id: 1,
+    sealed_key: keyring.sealSecret(SEALED_TO, brought.keyPem, random),
+    certificate: brought.certificatePem,
+    created_at: new Date(now()).toISOString(),
+  };
+  // Another controller may have been first: then its identity is the one.
+  await engine.transact((db) =>
+    db
+      .insertInto('tls_identity')
+      .values(row)
+      .onConflict((conflict) =>
+        isLost ? conflict.column('id').doUpdateSet(row) : conflict.doNothing(),
+      )
+      .execute(),
+  );
+  const identity = openShared((await readShared(engine)) ?? row, options);
+  return { ...identity, isFresh: brought.isFresh };
+}
+
+function readShared(engine: Engine): Promise<TlsIdentityRow | undefined> {
+  return engine.read((db) => db.selectFrom('tls_identity').selectAll().executeTakeFirst());
+}
+
+function openKey(row: TlsIdentityRow, keyring: Keyring): string | null {
+  return keyring.openSecret(SEALED_TO, row.sealed_key);
+}
+
+function openShared(row: TlsIdentityRow, options: SharedTlsOptions): TlsIdentity {
+  const { certificate: certificatePem } = row;
+  const keyPem = openKey(row, options.keyring);
+  if (keyPem === null)
+    throw new StartupError(
+      'tls_invalid',
+      'the TLS key in the database does not open with the sealing key of this controller: give it the authority.kek of the others',
+    );
+  writeFileAtomic(options.certificatePath, certificatePem);
   return { keyPem, certificatePem, fingerprint: fingerprintOf(certificatePem), isFresh: false };
 }
 

@@ -18,14 +18,15 @@ export function createAdminAuth(token: string, failures: SourceRate): AdminAuth 
   const expected = digest(token);
   return {
     check(authorization, source) {
-      const given = /^Bearer ([A-Za-z0-9_-]{1,256})$/i.exec(authorization ?? '')?.[1];
+      const given = /^Bearer +([A-Za-z0-9_-]{1,256})$/i.exec(authorization ?? '')?.[1];
       if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
-      countFailure(failures, source);
+      // Who shows nothing guesses nothing: a page that asks whether it is logged in, for example.
+      if (authorization !== undefined) countFailure(failures, source);
       throw new RequestError(
         'unauthenticated',
         authorization === undefined
-          ? 'this needs the header "Authorization: Bearer TOKEN" with the token of the controller\'s admin.token'
-          : 'the bearer token is not that of this controller',
+          ? 'this needs a session, or the header "Authorization: Bearer TOKEN" with an API token or the token of admin.token'
+          : 'the bearer token is not one of this controller',
       );
     },
   };

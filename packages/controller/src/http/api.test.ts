@@ -181,7 +181,7 @@ describe('bodies that do not fit', () => {
 });
 
 describe('credentials', () => {
-  const guarded = Object.entries(ROUTES).filter(([, route]) => route.auth === 'admin');
+  const guarded = Object.entries(ROUTES).filter(([, route]) => route.permission !== null);
   test.each(guarded)('%s is closed without a token and with a wrong one', async (_, route) => {
     const path = route.path.replace(/\{\w+\}/g, 'x');
     for (const token of [null, 'x'.repeat(43)]) {
@@ -210,10 +210,14 @@ describe('credentials', () => {
 
 test('a path that is not there is 404, a method that is not for it 405', async () => {
   expect(errorOf(await request('GET', '/v1/nothing')).code).toBe('not_found');
-  expect(errorOf(await request('GET', '/')).code).toBe('not_found');
+  expect(errorOf(await request('GET', '/v1/')).code).toBe('not_found');
   const missed = await request('PUT', '/v1/networks', { body: '{}' });
   expect(errorOf(missed).code).toBe('method_not_allowed');
-  expect(missed.headers['allow']).toBe('GET, POST');
+  expect(missed.headers['allow']).toBe('GET, POST, HEAD, OPTIONS');
+  const asked = await request('OPTIONS', '/v1/networks');
+  expect([asked.status, asked.headers['allow']]).toEqual([204, missed.headers['allow']]);
+  const head = await request('HEAD', '/v1/networks');
+  expect([head.status, head.body]).toEqual([200, '']);
 });
 
 test('a path that is no path gets the error body too', async () => {

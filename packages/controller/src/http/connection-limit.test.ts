@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { CONNECTIONS_PER_SOURCE_MAX } from '../limits.ts';
-import { limitConnections } from './connection-limit.ts';
+import { CONNECTIONS_PER_SOURCE_MAX, HANDSHAKES_PER_SOURCE_MAX } from '../limits.ts';
+import { limitConnections, limitHandshakes } from './connection-limit.ts';
 
 const sockets: Socket[] = [];
 const server = createServer((socket) => void socket.on('error', () => undefined));
@@ -45,3 +45,28 @@ function connections(): Promise<number> {
     server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
   );
 }
+
+test('a source has so many handshakes under way, and others when some end', async () => {
+  const quiet = createServer((socket) => void socket.on('error', () => undefined));
+  limitHandshakes(quiet);
+  await new Promise<void>((resolve) => quiet.listen(0, '127.0.0.1', resolve));
+  const { port } = quiet.address() as AddressInfo; // it listens on TCP
+  const begin = async (): Promise<Socket> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.resume();
+    sockets.push(socket);
+    await once(socket, 'connect');
+    return socket;
+  };
+  const begun: Socket[] = [];
+  for (let n = 0; n < HANDSHAKES_PER_SOURCE_MAX; n++) begun.push(await begin());
+  await once(await begin(), 'close');
+  // As TLS says it when a handshake is done: from the server's side of the connection.
+  const { localAddress: remoteAddress, localPort: remotePort } = begun[0] ?? {};
+  quiet.emit('secureConnection', { remoteAddress, remotePort });
+  const next = await begin();
+  await once(await begin(), 'close');
+  expect(next.destroyed).toBe(false);
+  quiet.close();
+});

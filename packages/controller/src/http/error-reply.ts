@@ -3,11 +3,7 @@ import type { ErrorBody, ErrorCode, ErrorDetail } from '@etherloom/api';
 import { BODY_BYTES_MAX, ERRORS } from '@etherloom/api';
 import type { z } from 'zod';
 import { RequestError } from '../request-error.ts';
-import { sqliteResult } from '../store/sqlite-engine.ts';
 
-/** Results of SQLite that an operator has to mend on the controller's machine. */
-const SQLITE_READONLY = 8;
-const SQLITE_FULL = 13;
 /** Details of one reply: a body of many wrong fields is not answered with a longer one. */
 const DETAILS_MAX = 20;
 
@@ -33,10 +29,6 @@ export function toRequestError(error: unknown): RequestError {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new RequestError('invalid_request', 'the body is no JSON');
     default:
-      if (sqliteResult(error) === SQLITE_FULL)
-        return new RequestError('unavailable', "the controller's disk is full: free space there");
-      if (sqliteResult(error) === SQLITE_READONLY)
-        return new RequestError('unavailable', "the controller's disk is read-only");
       if (isClientFault(error))
         return new RequestError('invalid_request', 'the request is not well formed');
       return new RequestError(

@@ -13,29 +13,32 @@ import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import { makeId } from '../identifiers.ts';
 import { CONNECTIONS_MAX, KEEP_ALIVE_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from '../limits.ts';
+import type { Principal } from '../access/principal.ts';
+import { checkPermission } from '../access/principal.ts';
 import { RequestError } from '../request-error.ts';
-import type { AdminAuth } from './admin-auth.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Store } from '../store/store.ts';
+import type { Credentials } from './credentials.ts';
+import { registerConsole } from './console-files.ts';
 import { registerDocuments } from './documents.ts';
 import type { DocumentOptions } from './documents.ts';
-import { toErrorBody, toInvalidRequest, toRequestError } from './error-reply.ts';
-import type { Handlers } from './handlers.ts';
-import { plainAddress } from './token-bucket.ts';
+import { toErrorBody, toRequestError } from './error-reply.ts';
+import { handlerOf, sendReply, sourceOfRequest, toCall } from './handle-route.ts';
+import type { RequestRates } from './request-rates.ts';
+import type { Handlers, HttpSide } from './call.ts';
+import { readCookie } from './cookies.ts';
 
 export interface HttpServerDeps {
   readonly keyPem: string;
   readonly certificatePem: string;
   readonly handlers: Handlers;
-  readonly adminAuth: AdminAuth;
+  readonly credentials: Credentials;
+  readonly store: Store;
+  readonly rates: RequestRates;
   readonly documents: DocumentOptions;
   readonly isStopping: () => boolean;
+  readonly observe: Metrics['observeRequest'];
   readonly log: Logger;
-}
-
-/** A call of whichever route; the route's schema has parsed its body. */
-interface AnyCall {
-  readonly param: (name: string) => string;
-  readonly body: unknown;
-  readonly source: string;
 }
 
 export type HttpServer = FastifyInstance<Server>;
@@ -68,18 +71,25 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
   app.server.maxConnections = CONNECTIONS_MAX;
   app.addHook('onRequest', async (request, reply) => {
     setHeaders(reply, request.id);
-    if (deps.isStopping()) throw new RequestError('unavailable', 'the controller is stopping');
+    // That the process lives is true to its end; that it takes requests is not.
+    if (deps.isStopping() && request.routeOptions.url !== ROUTES.health.path)
+      throw new RequestError('unavailable', 'the controller is stopping', { retryAfterSeconds: 1 });
   });
-  app.addHook('onResponse', async (request, reply) => logAccess(deps.log, request, reply));
+  app.addHook('onResponse', async (request, reply) => noteAnswered(deps, request, reply));
   app.setErrorHandler((error, request, reply) => sendError(deps.log, error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    sendError(deps.log, missOf(request, reply), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const missed = missOf(request, reply);
+    // What may be done here is no secret; other origins are allowed nothing, whatever they ask.
+    if (request.method === 'OPTIONS' && missed.code === 'method_not_allowed')
+      return reply.code(204).send();
+    return sendError(deps.log, missed, request, reply);
+  });
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) {
     // keys of the table itself
     registerRoute(app, deps, name, route);
   }
   registerDocuments(app, deps.documents);
+  registerConsole(app);
   app.get('/v1/agent', async () => {
     throw new RequestError('invalid_request', 'this path is a WebSocket: open it with wss://');
   });
@@ -87,36 +97,52 @@ export function createHttpServer(deps: HttpServerDeps): HttpServer {
 }
 
 function registerRoute(app: HttpServer, deps: HttpServerDeps, name: RouteName, route: Route): void {
-  const handle = deps.handlers[name] as (call: AnyCall) => Promise<unknown>; // parsed below
+  const handle = handlerOf(deps.handlers, name);
+  const principals = new WeakMap<FastifyRequest, Principal>();
   app.route({
     method: route.method,
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+    exposeHeadRoute: route.method === 'GET' && route.media === undefined,
     // Credentials come before the body is read: a stranger cannot make the server parse.
     onRequest: async (request) => {
-      if (route.auth === 'admin')
-        deps.adminAuth.check(request.headers.authorization, sourceOfRequest(request));
+      const source = sourceOfRequest(request);
+      if (route.permission === null) {
+        deps.rates.takeSource(name, source);
+        deps.credentials.checkOrigin(request);
+        return;
+      }
+      const principal = await deps.credentials.check(request, source);
+      deps.rates.takePrincipal(principal.actor);
+      principals.set(request, principal);
     },
     handler: async (request, reply) => {
-      const params = request.params as Record<string, string>; // Fastify fills it from the path
-      const result = await handle({
-        param: (key) => params[key] ?? '',
-        body: parseBody(route, request.body),
-        source: sourceOfRequest(request),
-      });
-      return reply.code(route.status).send(route.reply === null ? undefined : result);
+      const principal = principals.get(request) ?? null;
+      const http = httpSideOf(deps, route, request, reply);
+      const call = await toCall(deps, route, principal, request, http);
+      return sendReply(route, { request, reply }, await handle(call));
     },
   });
 }
 
-function parseBody(route: Route, body: unknown): unknown {
-  if (route.body === undefined) return undefined;
-  const parsed = route.body.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw toInvalidRequest(parsed.error);
-}
-
-function sourceOfRequest(request: FastifyRequest): string {
-  return plainAddress(request.socket.remoteAddress);
+function httpSideOf(
+  { credentials }: HttpServerDeps,
+  { permission }: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): HttpSide {
+  const lastEventId = request.headers['last-event-id'];
+  return {
+    lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
+    checkAgain: async (organizationId) => {
+      const principal = await credentials.check(request, sourceOfRequest(request));
+      checkPermission(principal, permission ?? 'self', organizationId);
+      return principal;
+    },
+    cookie: (name) => readCookie(request.headers.cookie, name),
+    rawQuery: /\?.*$/s.exec(request.url)?.[0] ?? '',
+    setCookie: (text) => void reply.header('set-cookie', text),
+    redirect: (location) => void reply.header('location', location),
+  };
 }
 
 function setHeaders(reply: FastifyReply, requestId: string): void {
@@ -124,7 +150,9 @@ function setHeaders(reply: FastifyReply, requestId: string): void {
     'x-request-id': requestId,
     'cache-control': 'no-store',
     'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
+    'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
@@ -142,12 +170,16 @@ function missOf(request: FastifyRequest, reply: FastifyReply): RequestError {
       'not_found',
       `there is nothing at ${path.slice(0, 200)}; /docs lists what there is`,
     );
-  const allowed = methods.join(', ');
+  const allowed = allowedOf(methods);
   reply.header('allow', allowed);
   return new RequestError(
     'method_not_allowed',
     `${request.method} is not for this path: use ${allowed}`,
   );
+}
+
+function allowedOf(methods: readonly string[]): string {
+  return [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
 }
 
 function matches(template: string, path: string): boolean {
@@ -171,6 +203,7 @@ async function sendError(
   if (refused.retryAfterSeconds !== null)
     reply.header('retry-after', String(refused.retryAfterSeconds));
   if (refused.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
+  if (refused.etag !== null) reply.header('etag', refused.etag);
   const { status, body } = toErrorBody(refused, request.id);
   return reply.code(status).send(body);
 }
@@ -185,7 +218,15 @@ function refuseMalformed(socket: Socket): void {
   socket.end(`${head}\r\nConnection: close\r\n\r\n${text}`);
 }
 
-function logAccess(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
+function noteAnswered(
+  { log, observe }: HttpServerDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const route = request.routeOptions.url;
+  // A method of a path that is not there is what somebody makes up.
+  const method = route === undefined ? 'any' : request.method;
+  observe({ route: route ?? 'none', method, status: reply.statusCode }, reply.elapsedTime);
   log.info(
     {
       requestId: request.id,

@@ -1,6 +1,4 @@
 /** Copies of a node over real links: what the judge and the store make of them. */
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { Network, NetworkSettings, SplitReply } from '@etherloom/api';
 import { splitSigningText } from '@etherloom/api';
 import { LEASE_GRACE_MS } from '@etherloom/core';
@@ -9,6 +7,7 @@ import { CLONES_MAX } from '../limits.ts';
 import { connectAgent, copyNode, joinNetwork, makeNode } from '../testing/controller-fixture.ts';
 import { openLink, signText, startTestController } from '../testing/controller-fixture.ts';
 import type { TestController, TestLink, TestNode } from '../testing/controller-fixture.ts';
+import { lookInto } from '../testing/test-database.ts';
 
 let controller: TestController;
 let clockMs = 0;
@@ -71,36 +70,37 @@ async function end(node: TestNode, link: TestLink): Promise<void> {
 }
 
 /** Puts clones that are active into the database: making them by links takes minutes. */
-function insertClones(originId: string, amount: number): void {
-  const database = new DatabaseSync(join(controller.dataDirectory, 'controller.db'));
-  const origin = database.prepare('select * from nodes where id = ?').get(originId) ?? {};
-  const columns = Object.keys(origin);
-  const insert = database.prepare(
-    `insert into nodes (${columns.join()}) values (${columns.map(() => '?').join()})`,
-  );
-  database.exec('begin');
-  for (let index = 0; index < amount; index += 1) {
-    const { id, signKey, sessionKey } = makeNode();
-    const clone: typeof origin = {
-      ...origin,
-      id,
-      name: `clone-${id}`,
-      sign_key: signKey,
-      session_key: sessionKey,
-      cloned_from: originId,
-      state: 'active',
-    };
-    insert.run(...columns.map((column) => clone[column] ?? null));
-  }
-  database.exec('commit');
-  database.close();
+async function insertClones(originId: string, amount: number): Promise<void> {
+  await lookInto(controller.dataDirectory, async (run) => {
+    const [origin = {}] = await run('select * from nodes where id = ?', [originId]);
+    const columns = Object.keys(origin);
+    const marks = columns.map(() => '?').join();
+    await run('begin');
+    for (let index = 0; index < amount; index += 1) {
+      const { id, signKey, sessionKey } = makeNode();
+      const clone: typeof origin = {
+        ...origin,
+        id,
+        name: `clone-${id}`,
+        sign_key: signKey,
+        session_key: sessionKey,
+        cloned_from: originId,
+        state: 'active',
+      };
+      const values = columns.map((column) => clone[column] as string | null); // has texts alone
+      await run(`insert into nodes (${columns.join()}) values (${marks})`, values);
+    }
+    await run('commit');
+  });
 }
 
-function dropClones(originId: string): void {
-  const database = new DatabaseSync(join(controller.dataDirectory, 'controller.db'));
-  const at = new Date().toISOString();
-  database.prepare('update nodes set removed_at = ? where cloned_from = ?').run(at, originId);
-  database.close();
+async function dropClones(originId: string): Promise<void> {
+  await lookInto(controller.dataDirectory, (run) =>
+    run('update nodes set removed_at = ? where cloned_from = ?', [
+      new Date().toISOString(),
+      originId,
+    ]),
+  );
 }
 
 const show = (id: string) => controller.client.call('nodeShow', { params: { node: id } });
@@ -169,13 +169,13 @@ describe('split', () => {
   test('a node has so many clones at most where nobody is asked about them', async () => {
     const admitted = await makeOriginal({ cloneAdmission: 'admit' });
     const approved = await makeOriginal({});
-    for (const { node } of [admitted, approved]) insertClones(node.id, CLONES_MAX);
+    for (const { node } of [admitted, approved]) await insertClones(node.id, CLONES_MAX);
     const split = async ({ node }: { node: TestNode }) =>
       await requestSplit(await ticketFor(copyNode(node)), node.id, makeNode());
     await expect(split(admitted)).rejects.toMatchObject({ code: 'limit_reached' });
     expect((await split(approved)).state, 'each of the others was approved').toBe('pending');
-    dropClones(admitted.node.id);
-    dropClones(approved.node.id);
+    await dropClones(admitted.node.id);
+    await dropClones(approved.node.id);
     expect((await split(admitted)).state).toBe('active');
   });
 

@@ -7,13 +7,18 @@ import { LEASE_GRACE_MS } from '@etherloom/core';
 
 export class Silence {
   readonly #monotonicMs: () => number;
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
   /** When links closed, by node, in that order; older than the grace is not needed. */
   readonly #closedAtMs = new Map<string, number>();
 
   constructor(monotonicMs: () => number) {
     this.#monotonicMs = monotonicMs;
     this.#startedAtMs = monotonicMs();
+  }
+
+  /** No holder could come until this moment, as if the controller had just started. */
+  restart(): void {
+    this.#startedAtMs = this.#monotonicMs();
   }
 
   /** To be called when the link of a node's holder has closed. */

@@ -11,55 +11,41 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AgentMessage, AgentProblem, ControllerMessage } from '@etherloom/api';
-import { agentMessageSchema, linkSigningText, toBase64url } from '@etherloom/api';
+import { linkSigningText, toBase64url } from '@etherloom/api';
 import { removalOf } from '../authority/removal.ts';
-import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import type { HostMarks } from '@etherloom/core';
 import { toRequestError } from '../http/error-reply.ts';
+import { randomUnit } from '../identifiers.ts';
 import { SourceRate } from '../http/token-bucket.ts';
 import {
   AGENT_MESSAGES,
   AGENT_QUEUE_MAX,
   LINK_AUTHENTICATE_MS,
   LINK_BUFFER_BYTES,
+  LINK_PING_MS,
+  LINK_RETRY_MS,
   PROBLEMS_KEPT_MAX,
 } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
-import type { HolderLink, LeaseJudge } from '../lease/judge.ts';
+import type { HolderLink } from '../lease/judge.ts';
 import { LeaseProbe } from '../lease/probe.ts';
 import { verifyEd25519 } from '../signature.ts';
 import { nodeById } from '../store/find-node.ts';
-import { endMembership } from '../store/members.ts';
-import { setEndpoints } from '../store/nodes.ts';
-import { revisionsOfNode } from '../store/revisions.ts';
-import type { Store } from '../store/store.ts';
-import { awaitedReleases, confirmReleased } from '../store/vni.ts';
-import type { EndpointPace } from './endpoint-pace.ts';
+import { leaveNetwork } from '../store/members.ts';
+import { confirmReleased } from '../store/vni.ts';
+import type { AgentLinkDeps } from './agent-link-deps.ts';
+import { parseMessage } from './agent-message.ts';
 import { AuthoritySender } from './authority-sender.ts';
-import type { EndpointReport } from './endpoint-report.ts';
 import { checkEndpointReport } from './endpoint-report.ts';
-import type { NetworkFeed } from './network-feed.ts';
+import { EndpointStore } from './endpoint-store.ts';
 import { NO_REVISION } from './network-feed.ts';
+import { readBegin } from './link-begin.ts';
+import { LinkNetworks } from './link-networks.ts';
+import { PartialLink } from './partial-link.ts';
 
 /** Close codes of RFC 6455, 7.4.1. */
 export const CLOSE = { goingAway: 1001, policy: 1008 } as const;
-
-export interface AgentLinkDeps {
-  readonly store: Store;
-  readonly feed: NetworkFeed;
-  readonly endpointPace: EndpointPace;
-  readonly tlsFingerprint: string;
-  readonly source: string;
-  readonly now: () => number;
-  readonly monotonicMs: () => number;
-  readonly judge: Pick<LeaseJudge, 'judge'>;
-  readonly log: Logger;
-  /** The link is open: it replaces any other of its node. */
-  readonly onOpen: (link: AgentLink) => void;
-  readonly onClosed: (link: AgentLink) => void;
-  readonly isFailureLimited: () => boolean;
-}
 
 type AuthenticateMessage = Extract<AgentMessage, { type: 'authenticate' }>;
 
@@ -70,12 +56,9 @@ export class AgentLink implements HolderLink {
   readonly #nonce = toBase64url(randomBytes(32));
   readonly #rate: SourceRate;
   readonly #authenticateTimer: NodeJS.Timeout;
-  /** Revision that the agent holds, by network. */
-  readonly #held = new Map<string, number>();
-  /** Networks that the agent may be behind in. */
-  readonly #behind = new Set<string>();
-  readonly #leaving = new Set<string>();
+  readonly #networks: LinkNetworks;
   readonly #probe: LeaseProbe;
+  readonly #partial: PartialLink;
   #nodeId: string | null = null;
   #signKey = '';
   /** null until the link is open. */
@@ -88,11 +71,16 @@ export class AgentLink implements HolderLink {
   #isAuthorityBehind = false;
   #isExpelled = false;
   #isClosed = false;
+  /** The welcome was sent: what fails from here on for want of a database is done later. */
+  #isWelcomed = false;
+  /** A message could not be dealt with: the agent tells all of it when it opens its link anew. */
+  #hasLostMessage = false;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #epoch = 0;
   #unansweredPings = 0;
   #heardAtMs: number;
-  /** The last report of endpoints, until it is stored. */
-  #reportedEndpoints: EndpointReport | null = null;
-  #endpointTimer: NodeJS.Timeout | null = null;
+  /** null until the link is open. */
+  #endpoints: EndpointStore | null = null;
 
   constructor(socket: WebSocket, deps: AgentLinkDeps) {
     this.#socket = socket;
@@ -101,19 +89,48 @@ export class AgentLink implements HolderLink {
     this.#probe = new LeaseProbe(deps.monotonicMs, (payload) => {
       if (socket.readyState === socket.OPEN) socket.ping(payload);
     });
+    // State never goes before the authority that signed it, whatever told of it first.
+    const sendAuthority = async (version: number) => this.#authority?.sendUpTo(version);
+    this.#partial = new PartialLink({
+      room: deps.partial,
+      send: (message) => this.#send(message),
+      sendData: (data) => this.#sendText(data),
+      wake: (networkId) => {
+        this.#networks.wake(networkId);
+        this.#startPump();
+      },
+      sendAuthority,
+      now: deps.now,
+    });
+    this.#networks = new LinkNetworks({
+      feed: deps.feed,
+      partial: this.#partial,
+      send: (message) => this.#send(message),
+      sendData: (data) => this.#sendText(data),
+      sendAuthority,
+      beforeEnd: async () => {
+        if (this.#isAuthorityBehind) await this.#authority?.sendNewest();
+      },
+    });
     this.#heardAtMs = deps.monotonicMs();
     this.#authenticateTimer = setTimeout(() => {
       this.refuse('unauthenticated', `no authenticate message came in ${LINK_AUTHENTICATE_MS} ms`);
     }, LINK_AUTHENTICATE_MS);
     socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
     socket.on('pong', (payload) => {
-      this.#unansweredPings = 0;
-      this.#heardAtMs = deps.monotonicMs();
+      this.#noteLife();
       this.#probe.take(payload);
     });
+    // Agents ask as well: who does is alive, and need not be asked.
+    socket.on('ping', () => this.#noteLife());
     socket.on('error', () => socket.terminate()); // a broken frame or connection; `close` follows
     socket.once('close', () => this.#onClose());
     this.#send({ type: 'challenge', nonce: this.#nonce });
+  }
+
+  /** null until it is authenticated. */
+  get organizationId(): string | null {
+    return this.#authority?.organizationId ?? null;
   }
 
   /** null until the link is open. */
@@ -130,6 +147,11 @@ export class AgentLink implements HolderLink {
     return this.#marks;
   }
 
+  /** Of the lease with which it was opened. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   /** When the agent was last heard, by the monotonic clock. */
   get heardAtMs(): number {
     return this.#heardAtMs;
@@ -141,15 +163,31 @@ export class AgentLink implements HolderLink {
 
   /** Says which of two hosts a peer is, where they share a network. */
   tellHolder(networkIds: readonly string[], nodeId: string, instance: string): void {
-    if (nodeId === this.#nodeId || !networkIds.some((id) => this.#held.has(id))) return;
+    if (nodeId === this.#nodeId || !networkIds.some((id) => this.#networks.isHeld(id))) return;
     this.#send({ type: 'holder', nodeId, instance });
   }
 
   /** Networks changed, the node's own or not: brings the agent up to date where it is concerned. */
   onNetworksChanged(networkIds: Iterable<string>, isNodeConcerned: boolean): void {
-    for (const id of networkIds) {
-      if (isNodeConcerned || this.#held.has(id)) this.#behind.add(id);
-    }
+    for (const id of networkIds) this.#networks.note(id, isNodeConcerned);
+    this.#startPump();
+  }
+
+  /** Another node of a network that is told in part looks for this one. */
+  follow(networkId: string, nodeId: string): void {
+    this.#partial.follow(networkId, nodeId);
+  }
+
+  /** Which controllers there are has changed. */
+  tellControllers(): void {
+    const message = this.#isWelcomed ? this.#deps.controllers() : null;
+    if (message !== null) this.#send(message);
+  }
+
+  /** All that the agent holds is compared with the database. */
+  compareAll(): void {
+    this.#networks.compareAll();
+    this.#isAuthorityBehind = this.#authority !== null;
     this.#startPump();
   }
 
@@ -165,10 +203,15 @@ export class AgentLink implements HolderLink {
     return this.#problems;
   }
 
+  /** Asks for a report; the answer comes as onReport. */
+  askReport(requestId: number, peersMax: number): void {
+    this.#send({ type: 'reportWanted', requestId, peersMax });
+  }
+
   /** The node was removed for good: says what it lost, then why, and closes. */
   expel(): void {
     this.#isExpelled = true;
-    for (const id of this.#held.keys()) this.#behind.add(id);
+    this.#networks.compareAll();
     this.#startPump();
   }
 
@@ -199,8 +242,14 @@ export class AgentLink implements HolderLink {
       this.#socket.terminate();
       return;
     }
+    if (this.#deps.monotonicMs() - this.#heardAtMs < LINK_PING_MS) return;
     this.#unansweredPings += 1;
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+  }
+
+  #noteLife(): void {
+    this.#unansweredPings = 0;
+    this.#heardAtMs = this.#deps.monotonicMs();
   }
 
   #onClose(): void {
@@ -208,8 +257,10 @@ export class AgentLink implements HolderLink {
     // A close is a sign of life as well, but for the one that silence brought about.
     if (this.#unansweredPings < 2) this.#heardAtMs = this.#deps.monotonicMs();
     this.#probe.close();
+    this.#partial.close();
     clearTimeout(this.#authenticateTimer);
-    if (this.#endpointTimer !== null) clearTimeout(this.#endpointTimer);
+    this.#endpoints?.close();
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     this.#deps.onClosed(this);
   }
 
@@ -224,7 +275,10 @@ export class AgentLink implements HolderLink {
     const text = (data as Buffer).toString('utf8'); // ws gives a Buffer
     this.#work = this.#work
       .then(() => this.#handle(text))
-      .catch((error: unknown) => this.#fail(error))
+      .catch((error: unknown) => {
+        this.#hasLostMessage = true;
+        this.#fail(error);
+      })
       .finally(() => {
         this.#queued -= 1;
       });
@@ -232,9 +286,30 @@ export class AgentLink implements HolderLink {
 
   #fail(error: unknown): void {
     const refused = toRequestError(error);
+    if (refused.code === 'unavailable' && this.#isWelcomed) return this.#tryLater();
     if (refused !== error && (refused.code === 'internal' || refused.code === 'unavailable'))
       this.#deps.log.error({ nodeId: this.#nodeId, err: error }, 'a link failed');
     this.refuse(refused.code, refused.message);
+  }
+
+  /** What the agent holds stays good while the database is away, and it goes on from there. */
+  #tryLater(): void {
+    if (this.#isClosed || this.#retryTimer !== null) return;
+    // By chance, so that the links of a database that is back do not come to it in one moment.
+    const waitMs = LINK_RETRY_MS * (0.5 + randomUnit());
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      this.#retry().catch((error: unknown) => this.#fail(error));
+    }, waitMs);
+  }
+
+  async #retry(): Promise<void> {
+    await this.#deps.store.read(() => Promise.resolve()); // rejects while the database is away
+    if (this.#hasLostMessage)
+      return this.#socket.close(CLOSE.goingAway, 'the database was away: tell it anew');
+    await this.#endpoints?.store();
+    this.#isAuthorityBehind = true; // what failed may have been to send it
+    this.#startPump();
   }
 
   async #handle(text: string): Promise<void> {
@@ -246,38 +321,40 @@ export class AgentLink implements HolderLink {
       throw new RequestError('unauthenticated', 'the first message must be authenticate');
     switch (message.type) {
       case 'endpoints':
-        this.#reportedEndpoints = checkEndpointReport(message, nodeId, this.#signKey);
-        if (this.#reportedEndpoints === null)
-          this.#deps.log.warn(
-            { nodeId, endpoints: message.endpoints },
-            'endpoints that lead nowhere from another host are not passed on',
-          );
-        return this.#storeEndpoints(nodeId);
+        // Kept until they are stored: a failure loses nothing.
+        return this.#endpoints
+          ?.take(checkEndpointReport(message, nodeId, this.#signKey))
+          .catch((error: unknown) => this.#fail(error));
       case 'problems':
         this.#problems = message.problems.slice(0, PROBLEMS_KEPT_MAX);
+        this.#deps.onProblems(this);
+        return;
+      case 'report':
+        this.#deps.onReport(nodeId, message.requestId, message.report);
         return;
       case 'released':
         return this.#deps.store.transact((tx) => confirmReleased(tx, message.networkId, nodeId));
+      case 'interest':
+        return this.#partial.take(nodeId, message);
+      case 'resolve':
+        return this.#partial.resolve(nodeId, message);
       case 'resync':
-        this.#held.set(message.networkId, NO_REVISION);
-        this.#behind.add(message.networkId);
+        this.#networks.resync(message.networkId);
         return this.#startPump();
       case 'leave':
-        this.#leaving.add(message.networkId);
-        await this.#deps.store.transact((tx) => endMembership(tx, message.networkId, nodeId));
-        // Answered with `removed` even when the node was no member.
-        if (!this.#held.has(message.networkId)) this.#held.set(message.networkId, NO_REVISION);
-        this.#behind.add(message.networkId);
+        this.#networks.beginLeave(message.networkId);
+        await this.#deps.store.transact((tx) => leaveNetwork(tx, message.networkId, nodeId));
+        this.#networks.endLeave(message.networkId);
         return this.#startPump();
       default:
-        return assertNever(message);
+        throw new Error(`unexpected ${JSON.stringify(message satisfies never)}`);
     }
   }
 
   async #authenticate(message: AuthenticateMessage): Promise<void> {
     if (this.#nodeId !== null)
       throw new RequestError('invalid_request', 'the link is authenticated already');
-    const node = await this.#deps.store.transact((tx) => nodeById(tx, message.nodeId));
+    const node = await this.#deps.store.read((tx) => nodeById(tx, message.nodeId));
     const text = linkSigningText(this.#nonce, message.nodeId, this.#deps.tlsFingerprint);
     if (!node || !verifyEd25519(node.sign_key, text, message.signature)) {
       if (this.#deps.isFailureLimited()) return this.#socket.terminate();
@@ -295,7 +372,7 @@ export class AgentLink implements HolderLink {
     );
     const epoch = await this.#provePlace(node.id, message);
     if (epoch === null || this.#isClosed) return;
-    const revisions = await this.#deps.store.transact((tx) => revisionsOfNode(tx, node.id));
+    const { revisions, history, awaited } = await readBegin(this.#deps.store, node);
     this.#send({
       type: 'welcome',
       nodeId: node.id,
@@ -306,13 +383,16 @@ export class AgentLink implements HolderLink {
       nodeState: node.state,
       record: node.endpoint_record,
     });
+    this.#isWelcomed = true;
+    this.tellControllers();
     this.#probe.begin();
     // Before any state: by it the state is judged.
-    await this.#authority.sendHistory(message.authority);
-    await this.#askForReleases(node.id);
+    this.#authority.sendHistory(history, message.authority);
+    // Their VNIs wait for this node: answered with `released` once it took them down.
+    for (const id of awaited) this.#networks.hold(id);
     for (const id of new Set([...revisions.keys(), ...Object.keys(message.revisions)])) {
-      this.#held.set(id, message.revisions[id] ?? NO_REVISION);
-      this.#behind.add(id);
+      this.#networks.hold(id, message.revisions[id]);
+      this.#deps.feed.noteRevision(id, revisions.get(id) ?? NO_REVISION);
       this.#warnOfOlderDatabase(id, revisions.get(id), message.revisions[id]);
     }
     this.#deps.log.info(
@@ -328,15 +408,6 @@ export class AgentLink implements HolderLink {
     const message = 'the node was removed from its organization';
     this.#send({ type: 'refused', code: 'node_removed', message, removal });
     this.#socket.close(CLOSE.policy, 'node_removed');
-  }
-
-  /** Networks whose VNI waits for this node: answered with `released` once it took them down. */
-  async #askForReleases(nodeId: string): Promise<void> {
-    const awaited = await this.#deps.store.transact((tx) => awaitedReleases(tx, nodeId));
-    for (const id of awaited) {
-      this.#held.set(id, NO_REVISION);
-      this.#behind.add(id);
-    }
   }
 
   /**
@@ -357,8 +428,10 @@ export class AgentLink implements HolderLink {
       open: (reached) => {
         epoch = reached;
         if (this.#isClosed) return;
+        this.#epoch = reached;
         this.#marks = { instance, hints };
         this.#nodeId = nodeId;
+        this.#endpoints = new EndpointStore(nodeId, this.#deps, (error) => this.#fail(error));
         // Known to the others before its revisions are read: a change between is not missed.
         this.#deps.onOpen(this);
       },
@@ -380,107 +453,48 @@ export class AgentLink implements HolderLink {
     );
   }
 
-  /** Stores the last report, as soon as the node may change its endpoints again. */
-  async #storeEndpoints(nodeId: string): Promise<void> {
-    const report = this.#reportedEndpoints;
-    if (report === null || this.#endpointTimer !== null || this.#isClosed) return;
-    const { store, endpointPace } = this.#deps;
-    const waitMs = endpointPace.waitMs(nodeId);
-    if (waitMs > 0) {
-      this.#endpointTimer = setTimeout(() => {
-        this.#endpointTimer = null;
-        this.#storeEndpoints(nodeId).catch((error: unknown) => this.#fail(error));
-      }, waitMs);
-      return;
-    }
-    this.#reportedEndpoints = null;
-    if (await store.transact((tx) => setEndpoints(tx, nodeId, report)))
-      endpointPace.noteChange(nodeId);
-  }
-
   #startPump(): void {
-    this.#pump().catch((error: unknown) => this.#fail(error));
+    if (!this.#isPumping) this.#pump().catch((error: unknown) => this.#fail(error));
   }
 
   /** Sends what the agent lacks while its socket has room; the end of a write starts it again. */
   async #pump(): Promise<void> {
     const nodeId = this.#nodeId;
-    if (nodeId === null || this.#isPumping) return;
+    if (nodeId === null) return;
     this.#isPumping = true;
     try {
-      for (const networkId of this.#behind) {
-        if (this.#isClosed || this.#socket.bufferedAmount > LINK_BUFFER_BYTES) return;
-        this.#behind.delete(networkId);
-        await this.#bringUpToDate(networkId, nodeId);
-      }
-      if (this.#isAuthorityBehind) {
-        this.#isAuthorityBehind = false;
-        await this.#authority?.sendNewest();
-      }
-      if (this.#isExpelled) await this.#refuseRemoved(nodeId);
+      // Whoever notes something meanwhile finds this busy: it is dealt with here.
+      do {
+        await this.#networks.bringUpToDate(nodeId, () => this.#hasRoom());
+        if (this.#networks.isBehind && !this.#hasRoom()) return;
+        if (!this.#networks.isBehind) await this.#sendRest(nodeId);
+      } while (this.#networks.isBehind || (this.#isAuthorityBehind && !this.#isClosed));
     } finally {
       this.#isPumping = false;
     }
   }
 
-  async #bringUpToDate(networkId: string, nodeId: string): Promise<void> {
-    const held = this.#held.get(networkId);
-    const result = await this.#deps.feed.read(networkId, nodeId, held ?? NO_REVISION);
-    switch (result.kind) {
-      case 'current':
-        return;
-      case 'message':
-        // State never goes before the authority that signed it, whatever told of it first.
-        if (result.authorityVersion > (this.#authority?.version ?? 0))
-          await this.#authority?.sendNewest();
-        this.#leaving.delete(networkId);
-        this.#held.set(networkId, result.revision);
-        return this.#sendText(result.text);
-      case 'gone': {
-        if (held === undefined) return;
-        this.#held.delete(networkId);
-        if (this.#isAuthorityBehind) await this.#authority?.sendNewest();
-        const hasLeft = this.#leaving.delete(networkId);
-        return this.#send({
-          type: 'removed',
-          networkId,
-          reason: hasLeft ? 'the node left' : result.reason,
-          ...(result.revocation === undefined ? {} : { revocation: result.revocation }),
-        });
-      }
-      default:
-        return assertNever(result);
+  /** What goes after the networks. */
+  async #sendRest(nodeId: string): Promise<void> {
+    if (this.#isAuthorityBehind) {
+      this.#isAuthorityBehind = false;
+      await this.#authority?.sendNewest();
     }
+    if (this.#isExpelled && !this.#networks.isBehind) await this.#refuseRemoved(nodeId);
+  }
+
+  #hasRoom(): boolean {
+    return !this.#isClosed && this.#socket.bufferedAmount <= LINK_BUFFER_BYTES;
   }
 
   #send(message: ControllerMessage): void {
     this.#sendText(JSON.stringify(message));
   }
 
-  #sendText(text: string): void {
+  #sendText(text: string | Buffer): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(text, () => {
-      if (this.#behind.size > 0 && !this.#isClosed) this.#startPump();
+    this.#socket.send(text, { binary: false }, () => {
+      if (this.#networks.isBehind && !this.#isClosed) this.#startPump();
     });
   }
-}
-
-function parseMessage(text: string): AgentMessage {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new RequestError('invalid_request', 'the message is no JSON');
-  }
-  const parsed = agentMessageSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new RequestError(
-    'invalid_request',
-    `${issue?.path.join('.') || 'message'}: ${issue?.message ?? 'does not fit'}`,
-  );
-}
-
-function assertNever(value: never): never {
-  throw new Error(`unexpected ${JSON.stringify(value)}`);
 }

@@ -5,7 +5,12 @@ import { hashStatement } from '@etherloom/core';
 import { authorityChain } from '../authority/authorities.ts';
 import { readText } from '../authority/signed.ts';
 import { AUTHORITY_HISTORY_MAX } from '../limits.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, Tx } from '../store/store.ts';
+
+/** All versions of an organization's authority that are told, oldest first. */
+export function readHistory(tx: Tx, organizationId: string): Promise<SignedStatement[]> {
+  return authorityChain(tx, organizationId, AUTHORITY_HISTORY_MAX);
+}
 
 /** Knows what was sent. */
 export class AuthoritySender {
@@ -24,16 +29,8 @@ export class AuthoritySender {
     return this.#organizationId;
   }
 
-  /** Newest version that was sent. */
-  get version(): number {
-    return this.#version;
-  }
-
   /** From the version that the agent holds on; the whole where that one is not known here. */
-  async sendHistory(heldHash: string | null): Promise<void> {
-    const chain = await this.#store.transact((tx) =>
-      authorityChain(tx, this.#organizationId, AUTHORITY_HISTORY_MAX),
-    );
+  sendHistory(chain: readonly SignedStatement[], heldHash: string | null): void {
     const at = chain.findIndex(({ statement }) => hashStatement(statement) === heldHash);
     // The version before the newest has keys that count for a while.
     const from = at < 0 ? 0 : Math.min(at, Math.max(0, chain.length - 2));
@@ -43,7 +40,12 @@ export class AuthoritySender {
 
   /** The newest versions, which follow from one that the agent was sent. */
   async sendNewest(): Promise<void> {
-    this.#sendChain(await this.#store.transact((tx) => authorityChain(tx, this.#organizationId)));
+    this.#sendChain(await this.#store.read((tx) => authorityChain(tx, this.#organizationId)));
+  }
+
+  /** The newest versions, where the agent was not sent this one yet. */
+  async sendUpTo(version: number): Promise<void> {
+    if (version > this.#version) await this.sendNewest();
   }
 
   #sendChain(chain: readonly SignedStatement[]): void {

@@ -5,16 +5,19 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { CONTROLLER_PING_MS_MAX, CONTROLLER_PING_MS_MIN } from '@etherloom/api';
 import type { AgentProblem } from '@etherloom/api';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
-import { LeaseJudge } from '../lease/judge.ts';
+import type { Cluster, ClusterEvents } from '../cluster/cluster.ts';
+import { LeaseJudge, REPLACED_TEXT } from '../lease/judge.ts';
 import { Silence } from '../lease/silence.ts';
 import type { SourceRate } from '../http/token-bucket.ts';
 import { plainAddress, sourceOf } from '../http/token-bucket.ts';
 import {
   AGENT_MESSAGE_BYTES_MAX,
+  AGENT_PINGS_PER_SECOND,
   COALESCE_MS,
   HOLDER_NEWS_MS,
   LINKS_MAX,
@@ -23,11 +26,17 @@ import {
   PENDING_LINKS_PER_SOURCE_MAX,
 } from '../limits.ts';
 import { noteSeen } from '../store/nodes.ts';
+import type { LiveKind } from '../watch/event-text.ts';
 import { revisionsOfNode } from '../store/revisions.ts';
 import type { Changes, Store } from '../store/store.ts';
+import type { LinkEntry } from '../store/links.ts';
 import { AgentLink } from './agent-link.ts';
+import type { ControllersMessage } from './agent-link-deps.ts';
 import { EndpointPace } from './endpoint-pace.ts';
+import { PartialFeed } from './feed-partial.ts';
+import { InterestBook } from './interest.ts';
 import { NetworkFeed } from './network-feed.ts';
+import { ReportBook } from './report-book.ts';
 
 export interface LinkServerDeps {
   readonly store: Store;
@@ -36,6 +45,12 @@ export interface LinkServerDeps {
   readonly now: () => number;
   readonly monotonicMs: () => number;
   readonly log: Logger;
+  /** The other controllers of the database; null: nobody shares it. */
+  readonly cluster: Cluster | null;
+  /** Members up to which a network is pushed whole; default: PUSHED_WHOLE_MAX. */
+  readonly pushedWholeMax?: number | undefined;
+  /** Told what people who watch see of links. */
+  readonly onLive?: (kind: LiveKind, nodeId: string, organizationId: string | null) => void;
 }
 
 /** Path of the upgrade. */
@@ -45,6 +60,8 @@ const LINK_PATH = '/v1/agent';
 export class LinkServer {
   readonly #deps: LinkServerDeps;
   readonly #feed: NetworkFeed;
+  readonly #partialFeed: PartialFeed;
+  readonly #interests = new InterestBook();
   readonly #endpointPace: EndpointPace;
   readonly #silence: Silence;
   readonly #judge: LeaseJudge;
@@ -55,6 +72,8 @@ export class LinkServer {
     maxPayload: AGENT_MESSAGE_BYTES_MAX,
     perMessageDeflate: false,
   });
+  /** What nodes say of themselves when they are asked. */
+  readonly reports: ReportBook;
   readonly #pending = new Set<AgentLink>();
   readonly #open = new Map<string, AgentLink>();
   readonly #pingTimer: NodeJS.Timeout;
@@ -67,28 +86,56 @@ export class LinkServer {
   readonly #holders = new Map<string, string>();
   #holderTimer: NodeJS.Timeout | null = null;
   #coalesceTimer: NodeJS.Timeout | null = null;
+  #telling: Promise<void> = Promise.resolve();
   #isStopping = false;
+  /** What agents were told last of how often they may ask. */
+  #toldPingMs = CONTROLLER_PING_MS_MIN;
 
   constructor(deps: LinkServerDeps) {
     this.#deps = deps;
-    this.#feed = new NetworkFeed(deps.store);
+    this.#feed = new NetworkFeed(deps.store, deps.pushedWholeMax);
+    this.#partialFeed = new PartialFeed(deps.store);
     this.#endpointPace = new EndpointPace(deps.now);
     this.#silence = new Silence(deps.monotonicMs);
     this.#judge = new LeaseJudge({
       store: deps.store,
       silence: this.#silence,
       linkOf: (nodeId) => this.#open.get(nodeId),
-      onHolderKnown: (nodeId, instance) => this.#noteHolder(nodeId, instance),
+      cluster: deps.cluster,
+      monotonicMs: deps.monotonicMs,
+      onHolderKnown: (nodeId, instance) => {
+        this.#noteHolder(nodeId, instance);
+        deps.cluster?.tellHolder(nodeId, instance);
+      },
       log: deps.log,
+    });
+    this.reports = new ReportBook({
+      now: deps.now,
+      ask: (nodeId, requestId, peersMax) => {
+        const link = this.#open.get(nodeId);
+        link?.askReport(requestId, peersMax);
+        return link !== undefined;
+      },
     });
     this.#pingTimer = setInterval(() => {
       for (const link of this.#open.values()) link.ping();
+      this.#followLinkCount();
     }, LINK_PING_MS);
     this.#pingTimer.unref();
   }
 
+  /** Agents that are connected here. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Links that have not authenticated. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   isConnected(nodeId: string): boolean {
-    return this.#open.has(nodeId);
+    return this.#open.has(nodeId) || this.#deps.cluster?.isLinkedElsewhere(nodeId) === true;
   }
 
   /** What the agent of a node refuses or misses; empty while it is not connected. */
@@ -132,6 +179,11 @@ export class LinkServer {
     const link = new AgentLink(webSocket, {
       store: this.#deps.store,
       feed: this.#feed,
+      partial: {
+        feed: this.#partialFeed,
+        book: this.#interests,
+        onFound: (networkId, found, askerId) => this.#follow(networkId, found, askerId),
+      },
       endpointPace: this.#endpointPace,
       tlsFingerprint: this.#deps.tlsFingerprint,
       source,
@@ -140,18 +192,102 @@ export class LinkServer {
       judge: this.#judge,
       log: this.#deps.log,
       onOpen: (opened) => this.#onOpen(opened),
+      onReport: (nodeId, requestId, report) => this.reports.take(nodeId, requestId, report),
+      onProblems: ({ nodeId, organizationId }) =>
+        nodeId !== null && this.#tellLive('reported', nodeId, organizationId),
       onClosed: (closed) => this.#onClosed(closed),
       isFailureLimited: () => this.#deps.authFailures.take(source) > 0,
+      controllers: () => this.#controllersMessage(),
     });
     this.#pending.add(link);
+  }
+
+  /** `found` is to deal with `askerId`, at whichever controller its link is. */
+  #follow(networkId: string, found: string, askerId: string): void {
+    const link = this.#open.get(found);
+    if (link !== undefined) link.follow(networkId, askerId);
+    else this.#deps.cluster?.tellFollow(networkId, found, askerId);
+  }
+
+  #controllersMessage(): ControllersMessage | null {
+    const { cluster } = this.#deps;
+    if (cluster === null || cluster.controllers.length === 0) return null;
+    this.#toldPingMs = this.#agentPingMs();
+    return {
+      type: 'controllers',
+      self: cluster.id,
+      controllers: cluster.controllers.map(({ id, urls, isUp }) => ({ id, urls: [...urls], isUp })),
+      pingMs: this.#toldPingMs,
+    };
+  }
+
+  /** How often each agent may ask, so that all of them together do not ask too often. */
+  #agentPingMs(): number {
+    const wantedMs = (1_000 * this.#open.size) / AGENT_PINGS_PER_SECOND;
+    return Math.round(Math.min(CONTROLLER_PING_MS_MAX, Math.max(CONTROLLER_PING_MS_MIN, wantedMs)));
+  }
+
+  /** Tells links anew when there are far more of them, or fewer, than when they were told. */
+  #followLinkCount(): void {
+    const ratio = this.#agentPingMs() / this.#toldPingMs;
+    if (ratio >= 2 || ratio <= 0.5) this.#tellControllers();
+  }
+
+  /** What follows here from what other controllers tell. */
+  clusterEvents(
+    onChanges: ClusterEvents['onChanges'],
+    onReach: ClusterEvents['onReach'] = () => undefined,
+  ): ClusterEvents {
+    return {
+      onChanges,
+      onGap: () => this.#compareAll(),
+      onLinked: (link) => this.#onLinkedElsewhere(link),
+      onHolder: (nodeId, instance) => this.#noteHolder(nodeId, instance),
+      onFollow: (networkId, found, askerId) => this.#open.get(found)?.follow(networkId, askerId),
+      onLive: (kind, nodeId, organizationId) => this.#deps.onLive?.(kind, nodeId, organizationId),
+      onControllers: () => this.#tellControllers(),
+      ask: (nodeId) => this.#judge.askHolder(nodeId),
+      openLinks: () => this.#openLinks(),
+      onReach: (isReached) => {
+        // Nobody could come as the holder while leases could not be read.
+        if (isReached) this.#silence.restart();
+        onReach(isReached);
+      },
+    };
+  }
+
+  #openLinks(): LinkEntry[] {
+    const controllerId = this.#deps.cluster?.id ?? '';
+    return [...this.#open].flatMap(([nodeId, { epoch, marks }]) =>
+      marks === null ? [] : [{ nodeId, controllerId, instance: marks.instance, epoch }],
+    );
+  }
+
+  #tellControllers(): void {
+    for (const link of this.#open.values()) link.tellControllers();
+  }
+
+  #compareAll(): void {
+    this.#feed.forgetAll();
+    for (const link of this.#open.values()) link.compareAll();
+  }
+
+  /** The node has its link at another controller: the one that is here is an older one. */
+  #onLinkedElsewhere(link: Parameters<ClusterEvents['onLinked']>[0]): void {
+    const older = this.#open.get(link.nodeId);
+    if (older === undefined || older.epoch > link.epoch) return;
+    if (link.isReplaced) older.refuse('clone_replaced', REPLACED_TEXT);
+    else older.refuse('replaced', 'another agent of this node connected to another controller');
   }
 
   #onOpen(link: AgentLink): void {
     this.#pending.delete(link);
     if (link.nodeId === null) return;
     this.#countOpen(link, 1);
+    this.#tellLive('connected', link.nodeId, link.organizationId);
     const older = this.#open.get(link.nodeId);
     this.#open.set(link.nodeId, link);
+    this.#deps.cluster?.noteOwn(link.nodeId);
     older?.refuse('replaced', 'another agent of this node connected');
   }
 
@@ -164,12 +300,25 @@ export class LinkServer {
     this.#silence.noteClosed(nodeId, link.heardAtMs);
     this.#deps.log.info({ nodeId }, 'agent disconnected');
     const write = this.#deps.store
-      .transact((tx) => noteSeen(tx, nodeId))
+      .transact(async (tx) => {
+        await noteSeen(tx, nodeId);
+        await this.#deps.cluster?.closeLink(tx, nodeId, link.epoch);
+      })
       .catch((error: unknown) =>
         this.#deps.log.error({ nodeId, err: error }, 'last seen could not be written'),
       )
-      .finally(() => this.#writes.delete(write));
+      .finally(() => {
+        this.#writes.delete(write);
+        // Once it is written: who asks another controller then is told so.
+        this.#tellLive('disconnected', nodeId, link.organizationId);
+      });
     this.#writes.add(write);
+  }
+
+  /** To people who watch, at whichever controller. */
+  #tellLive(kind: LiveKind, nodeId: string, organizationId: string | null): void {
+    this.#deps.onLive?.(kind, nodeId, organizationId);
+    this.#deps.cluster?.tellLive(kind, nodeId, organizationId);
   }
 
   #noteHolder(nodeId: string, instance: string): void {
@@ -189,7 +338,7 @@ export class LinkServer {
     const holders = [...this.#holders];
     this.#holders.clear();
     for (const [nodeId, instance] of holders) {
-      const revisions = await this.#deps.store.transact((tx) => revisionsOfNode(tx, nodeId));
+      const revisions = await this.#deps.store.read((tx) => revisionsOfNode(tx, nodeId));
       const networkIds = [...revisions.keys()];
       for (const link of this.#open.values()) link.tellHolder(networkIds, nodeId, instance);
     }
@@ -197,6 +346,7 @@ export class LinkServer {
 
   /** To be called after each commit. */
   onChanged(changes: Changes): void {
+    this.#feed.noteChanged(changes.networkIds);
     for (const id of changes.networkIds) this.#changedNetworks.add(id);
     for (const id of changes.nodeIds) this.#changedNodes.add(id);
     for (const id of changes.removedNodeIds) this.#removedNodes.add(id);
@@ -206,15 +356,35 @@ export class LinkServer {
 
   #tellLinks(): void {
     this.#coalesceTimer = null;
-    const networkIds = [...this.#changedNetworks];
+    const isInPart = (id: string): boolean => this.#interests.has(id);
+    const networkIds = [...this.#changedNetworks].filter((id) => !isInPart(id));
+    const inPart = [...this.#changedNetworks].filter(isInPart);
     for (const link of this.#open.values()) link.onAuthoritiesChanged(this.#changedOrganizations);
     for (const [nodeId, link] of this.#open)
       link.onNetworksChanged(networkIds, this.#changedNodes.has(nodeId));
+    for (const nodeId of this.#changedNodes)
+      this.#open.get(nodeId)?.onNetworksChanged(inPart, true);
+    this.#tellInPart(inPart);
     for (const nodeId of this.#removedNodes) this.#open.get(nodeId)?.expel();
     this.#changedOrganizations.clear();
     this.#changedNetworks.clear();
     this.#changedNodes.clear();
     this.#removedNodes.clear();
+  }
+
+  /** Of a network that is told in part only those learn who deal with a member that changed. */
+  #tellInPart(networkIds: readonly string[]): void {
+    this.#telling = this.#telling
+      .then(async () => {
+        for (const id of networkIds) {
+          const changed = await this.#partialFeed.changedMembers(id);
+          this.#interests.wake(id, (await this.#feed.isWhole(id)) ? 'all' : changed);
+        }
+      })
+      .catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'who is concerned by a change could not be read');
+        for (const id of networkIds) this.#interests.wake(id, 'all');
+      });
   }
 
   /** Closes all links and refuses others; resolves when they are closed or `timeoutMs` is over. */

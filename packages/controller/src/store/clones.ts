@@ -3,15 +3,15 @@
  * networks of the node that it was copied from. The caller has checked the request's signature.
  */
 import type { CloneRule, NetworkSettings, SplitReply, SplitRequest } from '@etherloom/api';
-import { LIST_ROWS_MAX, NETWORK_SETTINGS_DEFAULT, networkSettingsSchema } from '@etherloom/api';
+import { NETWORK_SETTINGS_DEFAULT, networkSettingsSchema } from '@etherloom/api';
 import { strictestRule } from '@etherloom/core';
 import { hashSecret, makeSecret } from '../identifiers.ts';
-import { CLONES_MAX, SPLIT_TICKETS_MAX, SPLIT_TICKET_MS } from '../limits.ts';
+import { CLONES_MAX, NODES_MAX, SPLIT_TICKETS_MAX, SPLIT_TICKET_MS } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
-import { countNodes } from './count.ts';
+import { keptCount, moveCount } from './count.ts';
 import { findNode, nodeById } from './find-node.ts';
 import { addMember } from './members.ts';
-import { freeNodeName } from './nodes.ts';
+import { freeNodeName, recordNode, showNode } from './nodes.ts';
 import type { NetworkRow, NodeRow } from './schema.ts';
 import type { Tx } from './store.ts';
 
@@ -79,6 +79,8 @@ export async function splitOff(tx: Tx, request: SplitRequest): Promise<SplitRepl
   if (!origin || origin.removed_at !== null)
     throw new RequestError('node_removed', 'the node of which this host is a copy was removed');
   const node = await insertClone(tx, origin, request);
+  const actor = { kind: 'node', id: origin.id, name: origin.name } as const;
+  recordNode(tx, 'node.split', { before: null, after: await showNode(tx, node.id), actor });
   await tx.db
     .updateTable('split_tickets')
     .set({ used_by: node.id })
@@ -117,12 +119,13 @@ async function insertClone(tx: Tx, origin: NodeRow, request: SplitRequest): Prom
     created_at: tx.now.toISOString(),
   };
   await tx.db.insertInto('nodes').values(node).execute();
+  await moveCount(tx, { noun: 'nodes', scope: origin.organization_id }, 1);
   return node;
 }
 
 async function assertRoom(tx: Tx, origin: NodeRow): Promise<void> {
-  if ((await countNodes(tx)) >= LIST_ROWS_MAX)
-    throw new RequestError('limit_reached', `a controller holds ${LIST_ROWS_MAX} nodes at most`);
+  if ((await keptCount(tx, { noun: 'nodes', scope: origin.organization_id })) >= NODES_MAX)
+    throw new RequestError('limit_reached', `an organization has ${NODES_MAX} nodes at most`);
   const isAsked = (await admittingNetworks(tx, origin)).length === 0;
   const clones = tx.db
     .selectFrom('nodes')
@@ -180,19 +183,23 @@ export async function admitByRule(tx: Tx, nodeId: string): Promise<NodeRow['stat
   if (origin === undefined) return 'pending';
   const networks = await networksOf(tx, origin.id);
   const admitting = await admittingNetworks(tx, origin);
+  const before = await showNode(tx, node.id);
   await addToNetworks(tx, node, admitting);
-  if (networks.length === 0 || admitting.length < networks.length) return 'pending';
-  await setActive(tx, node.id);
-  return 'active';
+  const isActive = networks.length > 0 && admitting.length === networks.length;
+  if (isActive) await setActive(tx, node.id);
+  recordNode(tx, 'node.admit', { before, after: await showNode(tx, node.id) });
+  return isActive ? 'active' : 'pending';
 }
 
 /** Lets a clone that waits into all networks of its origin; one that is active stays as it is. */
 export async function approveNode(tx: Tx, idOrName: string): Promise<string> {
   const node = await findNode(tx, idOrName);
   if (node.state !== 'pending') return node.id;
+  const before = await showNode(tx, node.id);
   if (node.cloned_from !== null)
     await addToNetworks(tx, node, await networksOf(tx, node.cloned_from));
   await setActive(tx, node.id);
+  recordNode(tx, 'node.approve', { before, after: await showNode(tx, node.id) });
   return node.id;
 }
 

@@ -13,6 +13,8 @@ export async function findNode(
   organizationId?: string,
 ): Promise<NodeRow> {
   let query = tx.db.selectFrom('nodes').selectAll().where('removed_at', 'is', null).limit(2);
+  const scope = tx.origin.organizationId;
+  if (scope !== null) query = query.where('organization_id', '=', scope);
   if (organizationId !== undefined) query = query.where('organization_id', '=', organizationId);
   const byId = await query.where('id', '=', idOrName).executeTakeFirst();
   if (byId) return byId;

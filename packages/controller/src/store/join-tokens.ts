@@ -2,12 +2,16 @@
 import type { JoinTokenRow, TokenVoucher } from '@etherloom/api';
 import { LIST_ROWS_MAX } from '@etherloom/api';
 import { authorityHash } from '../authority/authorities.ts';
+import { record } from '../audit/record.ts';
 import { hashSecret, makeId, makeSecret } from '../identifiers.ts';
 import { EXPIRED_TOKEN_KEPT_MS } from '../limits.ts';
 import { RequestError, invalidField } from '../request-error.ts';
-import { countRows } from './count.ts';
-import { findNetwork } from './networks.ts';
-import type { JoinTokenRowStored } from './schema.ts';
+import { countJoinTokens } from './count.ts';
+import { findNetwork, networkById } from './networks.ts';
+import type { Page, PageGiven } from './page.ts';
+import { afterCursor, toPage } from './page.ts';
+import type { JoinTokenRowStored, NetworkRow } from './schema.ts';
+import { isInScope } from './scope.ts';
 import type { Tx } from './store.ts';
 import { createVoucher, endOldVouchers, endVoucher } from './vouchers.ts';
 
@@ -33,10 +37,10 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
   if (given.offlineOk === true && given.uses !== 1)
     throw invalidField('uses', 'a token that is good without a controller has one use');
   await forgetOldTokens(tx);
-  if ((await countRows(tx, 'join_tokens')) >= LIST_ROWS_MAX) {
+  if ((await countJoinTokens(tx, network.organization_id)) >= LIST_ROWS_MAX) {
     throw new RequestError(
       'limit_reached',
-      `a controller holds ${LIST_ROWS_MAX} join tokens at most: revoke some`,
+      `an organization has ${LIST_ROWS_MAX} join tokens at most: revoke some`,
     );
   }
   const secret = makeSecret(tx.random);
@@ -50,6 +54,7 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
     created_at: tx.now.toISOString(),
   };
   await tx.db.insertInto('join_tokens').values(row).execute();
+  recordToken(tx, network, 'join_token.create', { before: null, after: toJoinToken(row) });
   return {
     row: toJoinToken(row),
     networkName: network.name,
@@ -57,6 +62,22 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
     authorityHash: await authorityHash(tx, network.organization_id),
     voucher: given.offlineOk === true ? await createVoucher(tx, network, row) : undefined,
   };
+}
+
+function recordToken(
+  tx: Tx,
+  network: NetworkRow,
+  action: string,
+  change: { readonly before: JoinTokenRow | null; readonly after: JoinTokenRow | null },
+): void {
+  const { id = '' } = change.after ?? change.before ?? {};
+  record(tx, {
+    organizationId: network.organization_id,
+    action,
+    target: { noun: 'join_token', id, name: null },
+    networkId: network.id,
+    ...change,
+  });
 }
 
 async function forgetOldTokens(tx: Tx): Promise<void> {
@@ -69,23 +90,31 @@ async function forgetOldTokens(tx: Tx): Promise<void> {
     .execute();
 }
 
-export async function listJoinTokens(tx: Tx): Promise<JoinTokenRow[]> {
-  const rows = await tx.db
-    .selectFrom('join_tokens')
-    .selectAll()
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
-  return rows.map(toJoinToken);
+export async function listJoinTokens(
+  tx: Tx,
+  given: PageGiven & { readonly network?: string | undefined },
+): Promise<Page<JoinTokenRow>> {
+  let query = tx.db.selectFrom('join_tokens').selectAll();
+  const scope = tx.origin.organizationId;
+  if (scope !== null)
+    query = query.where('network_id', 'in', (eb) =>
+      eb.selectFrom('networks').select('networks.id').where('organization_id', '=', scope),
+    );
+  if (given.network !== undefined)
+    query = query.where('network_id', '=', (await findNetwork(tx, given.network)).id);
+  const rows = await afterCursor(query, ['created_at', 'id'], given).execute();
+  return toPage(rows, given, (row) => [row.created_at, row.id], toJoinToken);
 }
 
 export async function deleteJoinToken(tx: Tx, id: string): Promise<void> {
   const row = await tx.db
     .selectFrom('join_tokens')
-    .select('network_id')
+    .selectAll()
     .where('id', '=', id)
     .executeTakeFirst();
-  if (row) {
+  const network = row && (await networkById(tx, row.network_id));
+  if (row && network && isInScope(tx, network.organization_id)) {
+    recordToken(tx, network, 'join_token.delete', { before: toJoinToken(row), after: null });
     await endVoucher(tx, id, row.network_id);
     await tx.db.deleteFrom('join_tokens').where('id', '=', id).execute();
   } else throw new RequestError('not_found', `no join token has the id "${id.slice(0, 80)}"`);

@@ -5,14 +5,15 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { JoinReply, JoinRequest } from '@etherloom/api';
-import { LIST_ROWS_MAX } from '@etherloom/api';
 import { authorityChain } from '../authority/authorities.ts';
 import { settle } from '../authority/settle.ts';
 import { hashSecret } from '../identifiers.ts';
+import { NODES_MAX } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
-import { countNodes } from './count.ts';
+import type { KeptCount } from './count.ts';
+import { keptCount, moveCount } from './count.ts';
 import { nodeById } from './find-node.ts';
-import { addMember } from './members.ts';
+import { addMember, memberOf, recordMember } from './members.ts';
 import { freeNodeName, touchNode } from './nodes.ts';
 import { revisionForMember } from './revisions.ts';
 import type { JoinTokenRowStored, NetworkRow, NodeRow } from './schema.ts';
@@ -46,6 +47,12 @@ export async function join(tx: Tx, request: JoinRequest): Promise<JoinReply> {
   await bindVoucher(tx, token.id, request.nodeId);
   await addMember(tx, network, request.nodeId);
   await endVoucher(tx, token.id, network.id);
+  recordMember(tx, network, 'member.join', {
+    before: null,
+    after: (await memberOf(tx, network.id, request.nodeId)) ?? null,
+    actor: { kind: 'node', id: request.nodeId, name },
+    reason: `with join token ${token.id}`,
+  });
   return toReply(tx, network, request.nodeId, name);
 }
 
@@ -124,9 +131,13 @@ async function spendUse(tx: Tx, token: JoinTokenRowStored): Promise<void> {
     );
 }
 
+function countOf(network: NetworkRow): KeptCount {
+  return { noun: 'nodes', scope: network.organization_id };
+}
+
 async function insertNode(tx: Tx, network: NetworkRow, request: JoinRequest): Promise<string> {
-  if ((await countNodes(tx)) >= LIST_ROWS_MAX) {
-    throw new RequestError('limit_reached', `a controller holds ${LIST_ROWS_MAX} nodes at most`);
+  if ((await keptCount(tx, countOf(network))) >= NODES_MAX) {
+    throw new RequestError('limit_reached', `an organization has ${NODES_MAX} nodes at most`);
   }
   const name = await freeNodeName(
     tx,
@@ -151,6 +162,7 @@ async function insertNode(tx: Tx, network: NetworkRow, request: JoinRequest): Pr
       created_at: tx.now.toISOString(),
     })
     .execute();
+  await moveCount(tx, countOf(network), 1);
   return name;
 }
 

@@ -16,7 +16,7 @@ import { settle } from '../authority/settle.ts';
 import { settleAll } from '../authority/upkeep.ts';
 import { makeNode } from '../testing/controller-fixture.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
-import { readDelta, readState } from './revisions.ts';
+import { readDelta, readState } from '../testing/published-state.ts';
 import { openSqlite } from './sqlite-engine.ts';
 import { Store } from './store.ts';
 import { allocateVni } from './vni.ts';

@@ -1,12 +1,20 @@
 /**
  * The shape of the database, step by step. A step is never changed after a release; a change is a
- * further step. All steps that a database lacks run in one transaction. A database with more steps
- * than this program knows is refused, not guessed at.
+ * further step. All steps that a database lacks run in one transaction.
+ *
+ * Steps expand before they contract: they add tables, and columns that may be null or have a
+ * default, so that code of the version before, which runs on or is started again, goes on writing.
+ * The database says which code may (OLDEST_WRITER); older code refuses it, and does not guess.
  */
 import { NETWORK_SETTINGS_DEFAULT } from '@etherloom/api';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { createLeaseTables } from './lease-tables.ts';
+import { createControllerTables } from './migrations/08-controllers.ts';
+import { addCompatibility } from './migrations/09-compatibility.ts';
+import { createAccessTables } from './migrations/06-access.ts';
+import { createRosterTree } from './migrations/05-roster-tree.ts';
+import { createLedgerTables } from './migrations/07-ledger.ts';
 import type { Schema } from './schema.ts';
 
 const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
@@ -14,10 +22,22 @@ const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
   createAuthorityTables,
   createLeaseTables,
   createVoucherTable,
+  createRosterTree,
+  createAccessTables,
+  createLedgerTables,
+  createControllerTables,
+  addCompatibility,
 ];
 
 /** Version that this program reads and writes. */
 export const SCHEMA_VERSION = STEPS.length;
+/**
+ * Oldest version whose code may write to a database of SCHEMA_VERSION. A step that contracts raises
+ * it to the first version that does without what is gone.
+ */
+export const OLDEST_WRITER = 4;
+/** From this version on a database says who may write. */
+const COMPATIBILITY_STEP = STEPS.indexOf(addCompatibility) + 1;
 
 /** Thrown when the database was written by a later program. */
 export class DatabaseNewerError extends Error {
@@ -31,21 +51,28 @@ export class DatabaseNewerError extends Error {
   }
 }
 
-/** Brings a database to SCHEMA_VERSION. Rejects with DatabaseNewerError. */
-export async function migrate(db: Kysely<Schema>): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    await tx.schema
-      .createTable('schema_version')
-      .ifNotExists()
-      .addColumn('version', 'integer', (c) => c.notNull())
-      .execute();
-    const row = await tx.selectFrom('schema_version').select('version').executeTakeFirst();
-    const version = row?.version ?? 0;
-    if (version > SCHEMA_VERSION) throw new DatabaseNewerError(version);
-    for (const step of STEPS.slice(version)) await step(tx);
-    if (row) await tx.updateTable('schema_version').set({ version: SCHEMA_VERSION }).execute();
-    else await tx.insertInto('schema_version').values({ version: SCHEMA_VERSION }).execute();
-  });
+/**
+ * Brings a database to a version, SCHEMA_VERSION unless a test or a backup names another one,
+ * within the transaction that is given. A database of a later program is left as it is when it says
+ * that this one may write. Rejects with DatabaseNewerError.
+ */
+export async function migrate(db: Kysely<Schema>, to: number = SCHEMA_VERSION): Promise<void> {
+  await db.schema
+    .createTable('schema_version')
+    .ifNotExists()
+    .addColumn('version', 'integer', (c) => c.notNull())
+    .execute();
+  const row = await db.selectFrom('schema_version').selectAll().executeTakeFirst();
+  const version = row?.version ?? 0;
+  if (version > SCHEMA_VERSION) {
+    if ((row?.oldest_writer ?? version) > SCHEMA_VERSION) throw new DatabaseNewerError(version);
+    return;
+  }
+  for (const step of STEPS.slice(version, to)) await step(db);
+  if (row === undefined) await sql`insert into schema_version (version) values (${to})`.execute(db);
+  if (version < to) await sql`update schema_version set version = ${to}`.execute(db);
+  if (version < to && to >= COMPATIBILITY_STEP)
+    await db.updateTable('schema_version').set({ oldest_writer: OLDEST_WRITER }).execute();
 }
 
 async function createFirstTables(db: Kysely<Schema>): Promise<void> {

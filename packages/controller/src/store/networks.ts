@@ -12,11 +12,14 @@ import {
   tenSlash24,
   uniqueLocalSlash64,
 } from '../addressing/prefix.ts';
+import { record } from '../audit/record.ts';
 import { makeId } from '../identifiers.ts';
 import { RequestError } from '../request-error.ts';
 import { settle } from '../authority/settle.ts';
-import { countRows } from './count.ts';
+import { countNetworks } from './count.ts';
 import { organizationIdFor } from './organizations.ts';
+import type { Page, PageGiven } from './page.ts';
+import { afterCursor, toPage } from './page.ts';
 import type { NetworkRow } from './schema.ts';
 import type { Tx } from './store.ts';
 import { touchAll } from './store.ts';
@@ -65,8 +68,11 @@ export async function createNetwork(tx: Tx, given: NetworkGiven): Promise<Networ
       'name_taken',
       `a network named "${given.name}" exists in this organization`,
     );
-  if ((await countRows(tx, 'networks')) >= LIST_ROWS_MAX) {
-    throw new RequestError('limit_reached', `a controller holds ${LIST_ROWS_MAX} networks at most`);
+  if ((await countNetworks(tx, organizationId)) >= LIST_ROWS_MAX) {
+    throw new RequestError(
+      'limit_reached',
+      `an organization has ${LIST_ROWS_MAX} networks at most`,
+    );
   }
   const row: NetworkRow = {
     id: makeId('net', tx.random),
@@ -91,7 +97,24 @@ export async function createNetwork(tx: Tx, given: NetworkGiven): Promise<Networ
   await tx.db.insertInto('networks').values(row).execute();
   touchAll(tx, row.id);
   await settle(tx);
-  return showNetwork(tx, row.id);
+  const made = await showNetwork(tx, row.id);
+  recordNetwork(tx, 'network.create', null, made);
+  return made;
+}
+
+function recordNetwork(
+  tx: Tx,
+  action: string,
+  before: Network | null,
+  after: Network | null,
+): void {
+  const { id, name, organizationId } = after ?? before ?? unchanged();
+  const target = { noun: 'network', id, name };
+  record(tx, { organizationId, action, target, networkId: id, before, after });
+}
+
+function unchanged(): never {
+  throw new Error('a change has something before or after it');
 }
 
 /**
@@ -120,16 +143,19 @@ function cursorOf(prefix: Prefix | null): string | null {
   return prefix === null ? null : addressKey(memberRange(prefix).first);
 }
 
-export async function listNetworks(tx: Tx): Promise<Network[]> {
-  const rows = await tx.db
-    .selectFrom('networks')
-    .selectAll()
-    .orderBy('name')
-    .orderBy('id')
-    .execute();
+export async function listNetworks(
+  tx: Tx,
+  given: PageGiven & { readonly name?: string | undefined },
+): Promise<Page<Network>> {
+  let query = networksInScope(tx);
+  if (given.name !== undefined) query = query.where('name', '=', given.name);
+  const rows = await afterCursor(query, ['name', 'id'], given).execute();
+  const ids = rows.map((row) => row.id);
+  if (ids.length === 0) return { items: [], next: null };
   const counts = await tx.db
     .selectFrom('memberships')
     .select((eb) => ['network_id', eb.fn.countAll<number | string | bigint>().as('count')])
+    .where('network_id', 'in', ids)
     .groupBy('network_id')
     .execute();
   const countOf = new Map(counts.map((row) => [row.network_id, Number(row.count)]));
@@ -137,10 +163,15 @@ export async function listNetworks(tx: Tx): Promise<Network[]> {
     .selectFrom('pending_statements')
     .select('network_id')
     .distinct()
-    .where('network_id', 'is not', null)
+    .where('network_id', 'in', ids)
     .execute();
   const isPending = new Set(waiting.map((row) => row.network_id));
-  return rows.map((row) => toNetwork(row, countOf.get(row.id) ?? 0, isPending.has(row.id)));
+  return toPage(
+    rows,
+    given,
+    (row) => [row.name, row.id],
+    (row) => toNetwork(row, countOf.get(row.id) ?? 0, isPending.has(row.id)),
+  );
 }
 
 export async function showNetwork(tx: Tx, idOrName: string): Promise<Network> {
@@ -164,9 +195,7 @@ export async function showNetwork(tx: Tx, idOrName: string): Promise<Network> {
  * share the name.
  */
 export async function findNetwork(tx: Tx, idOrName: string): Promise<NetworkRow> {
-  const rows = await tx.db
-    .selectFrom('networks')
-    .selectAll()
+  const rows = await networksInScope(tx)
     .where((eb) => eb.or([eb('id', '=', idOrName), eb('name', '=', idOrName)]))
     .limit(2)
     .execute();
@@ -181,6 +210,17 @@ export async function findNetwork(tx: Tx, idOrName: string): Promise<NetworkRow>
   return row;
 }
 
+function networksInScope(tx: Tx) {
+  const query = tx.db.selectFrom('networks').selectAll();
+  const scope = tx.origin.organizationId;
+  return scope === null ? query : query.where('organization_id', '=', scope);
+}
+
+/** The row of a network id, whoever asks. */
+export function networkById(tx: Tx, id: string): Promise<NetworkRow | undefined> {
+  return tx.db.selectFrom('networks').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
 /** Changes settings of a network; members follow when the change is signed. */
 export async function setNetworkSettings(
   tx: Tx,
@@ -188,11 +228,14 @@ export async function setNetworkSettings(
   given: SettingsGiven,
 ): Promise<Network> {
   const row = await findNetwork(tx, idOrName);
+  const before = await showNetwork(tx, row.id);
   const settings = mergeSettings(parseSettings(row.settings), given);
   await tx.db.updateTable('networks').set({ settings }).where('id', '=', row.id).execute();
   touchAll(tx, row.id);
   await settle(tx);
-  return showNetwork(tx, row.id);
+  const after = await showNetwork(tx, row.id);
+  recordNetwork(tx, 'network.settings', before, after);
+  return after;
 }
 
 /** JSON of settings, always in the same order. */
@@ -209,6 +252,7 @@ function mergeSettings(held: NetworkSettings, given: SettingsGiven): string {
 /** Deletes a network with all that hangs on it; its VNI goes to quarantine. */
 export async function deleteNetwork(tx: Tx, idOrName: string): Promise<void> {
   const row = await findNetwork(tx, idOrName);
+  recordNetwork(tx, 'network.delete', await showNetwork(tx, row.id), null);
   const members = await tx.db
     .selectFrom('memberships')
     .select('node_id')

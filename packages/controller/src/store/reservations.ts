@@ -9,11 +9,15 @@ import {
   memberRange,
   parsePrefix,
 } from '../addressing/prefix.ts';
+import { record } from '../audit/record.ts';
 import { makeId } from '../identifiers.ts';
 import { RESERVATIONS_MAX } from '../limits.ts';
 import { RequestError, invalidField } from '../request-error.ts';
 import { countInNetwork } from './count.ts';
+import { findNode } from './find-node.ts';
 import { findNetwork } from './networks.ts';
+import type { Page, PageGiven } from './page.ts';
+import { afterCursor, toPage } from './page.ts';
 import type { NetworkRow, ReservationRow } from './schema.ts';
 import type { Tx } from './store.ts';
 
@@ -23,15 +27,20 @@ export interface ReservationGiven {
   readonly note: string;
 }
 
-export async function listReservations(tx: Tx, network: string): Promise<Reservation[]> {
-  const { id } = await findNetwork(tx, network);
-  const rows = await tx.db
-    .selectFrom('reservations')
-    .selectAll()
-    .where('network_id', '=', id)
-    .orderBy('address_key')
-    .execute();
-  return rows.map(toReservation);
+/** By address. */
+export async function listReservations(
+  tx: Tx,
+  networkText: string,
+  given: PageGiven & { readonly node?: string | undefined },
+): Promise<Page<Reservation>> {
+  const network = await findNetwork(tx, networkText);
+  let query = tx.db.selectFrom('reservations').selectAll().where('network_id', '=', network.id);
+  if (given.node !== undefined) {
+    const { id } = await findNode(tx, given.node, network.organization_id);
+    query = query.where('node_id', '=', id);
+  }
+  const rows = await afterCursor(query, ['address_key', 'id'], given).execute();
+  return toPage(rows, given, (row) => [row.address_key, row.id], toReservation);
 }
 
 export async function createReservation(
@@ -68,7 +77,25 @@ export async function createReservation(
     .where('address_key', '=', key)
     .where('released_at', 'is not', null)
     .execute();
-  return toReservation(row);
+  const made = toReservation(row);
+  recordReservation(tx, network, 'reservation.create', { before: null, after: made });
+  return made;
+}
+
+function recordReservation(
+  tx: Tx,
+  network: NetworkRow,
+  action: string,
+  change: { readonly before: Reservation | null; readonly after: Reservation | null },
+): void {
+  const { id = '', address = null } = change.after ?? change.before ?? {};
+  record(tx, {
+    organizationId: network.organization_id,
+    action,
+    target: { noun: 'reservation', id, name: address },
+    networkId: network.id,
+    ...change,
+  });
 }
 
 function checkAddress(network: NetworkRow, text: string, number: bigint): void {
@@ -136,6 +163,8 @@ export async function deleteReservation(tx: Tx, networkText: string, id: string)
       'not_found',
       `network "${network.name}" has no reservation "${id.slice(0, 80)}"`,
     );
+  const before = toReservation(row);
+  recordReservation(tx, network, 'reservation.delete', { before, after: null });
   await tx.db.deleteFrom('reservations').where('id', '=', row.id).execute();
   const cursor = row.family === 4 ? network.ipv4_cursor : network.ipv6_cursor;
   const known = await tx.db

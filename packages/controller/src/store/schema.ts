@@ -4,6 +4,9 @@
  * every database.
  */
 import type { NodeState } from '@etherloom/api';
+import type { AccessSchema } from './access-schema.ts';
+import type { ClusterSchema } from './cluster-schema.ts';
+import type { LedgerSchema } from './ledger-schema.ts';
 
 export interface OrganizationRow {
   readonly id: string;
@@ -157,7 +160,7 @@ export interface CustodyRow {
 export interface SealedKeyRow {
   readonly public_key: string;
   readonly organization_id: string;
-  readonly purpose: 'authority' | 'renewal';
+  readonly purpose: 'authority' | 'renewal' | 'ledger';
   readonly sealed: string;
   /** Given up by the operator because the key that sealed it is lost. */
   readonly lost_at: string | null;
@@ -209,6 +212,25 @@ export interface PublishedMemberRow {
   readonly changed_revision: number;
   /** Revision at which credential or renewal changed. */
   readonly proof_revision: number;
+  /** Three hex digits (core: rosterBucketOf); null: written by a former program. */
+  readonly bucket: string | null;
+}
+
+/** An inner node of the tree by which a roster commits to credentials. */
+export interface RosterNodeRow {
+  readonly network_id: string;
+  /** The digits that lead to it: none, one or two. */
+  readonly path: string;
+  /** Hashes of its 16 children, separated by spaces. */
+  readonly children: string;
+}
+
+/** A count that is kept, so that a limit costs no reading of all. A missing one is made anew. */
+export interface CountRow {
+  readonly noun: string;
+  /** What they are counted in: of members a network, of nodes an organization. */
+  readonly scope: string;
+  readonly count: number;
 }
 
 /** A revocation that members hold. */
@@ -254,11 +276,18 @@ export interface TombstoneRow {
   readonly removed_revision: number;
 }
 
-export interface Schema {
+/** One row: what the database is, and who may write to it. */
+export interface SchemaVersionRow {
+  readonly version: number;
+  /** Version of the oldest code that may write. */
+  readonly oldest_writer: number;
+}
+
+export interface Schema extends AccessSchema, ClusterSchema, LedgerSchema {
   readonly leases: LeaseRow;
   readonly retired_leases: RetiredLeaseRow;
   readonly split_tickets: SplitTicketRow;
-  readonly schema_version: { readonly version: number };
+  readonly schema_version: SchemaVersionRow;
   readonly organizations: OrganizationRow;
   readonly networks: NetworkRow;
   readonly nodes: NodeRow;
@@ -274,6 +303,8 @@ export interface Schema {
   readonly published_networks: PublishedNetworkRow;
   readonly published_members: PublishedMemberRow;
   readonly published_revocations: PublishedRevocationRow;
+  readonly roster_nodes: RosterNodeRow;
+  readonly counts: CountRow;
   readonly pending_statements: PendingStatementRow;
   readonly tombstones: TombstoneRow;
 }

@@ -6,16 +6,20 @@
  * right name without tables can only be damage, and is refused. A file that fails its check is left
  * as it is.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { SQLInputValue } from 'node:sqlite';
-import type { SqliteDatabase } from 'kysely';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import type { SqliteDatabase, Transaction } from 'kysely';
 import { Kysely, SqliteDialect } from 'kysely';
+import { syncDirectory } from '../data/atomic-file.ts';
+import { STATEMENTS_KEPT_MAX } from '../limits.ts';
+import { RequestError } from '../request-error.ts';
 import { StartupError, errorText } from '../startup-error.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, TransactionWork } from './engine.ts';
 import { DatabaseNewerError, migrate } from './migrations.ts';
 import type { Schema } from './schema.ts';
+import { GroupCommit } from './sqlite-group.ts';
 
 /** Marks the file as this product's (PRAGMA application_id): the letters "loom". */
 const APPLICATION_ID = 0x6c6f_6f6d;
@@ -25,14 +29,15 @@ const BUSY_TIMEOUT_MS = 5_000;
 /** Opens the database at `path`, or makes it; checks and migrates it. Rejects with StartupError. */
 export async function openSqlite(path: string): Promise<Engine> {
   if (!existsSync(path)) {
-    await createDatabase(path).catch((error: unknown) => {
+    refuseMoved(path);
+    await buildSqlite(path, (tx) => migrate(tx)).catch((error: unknown) => {
       throw refusal(path, error);
     });
   }
   const database = openChecked(path);
   const engine = makeEngine(database);
   try {
-    await migrate(engine.db);
+    await engine.db.transaction().execute((tx) => migrate(tx));
     return engine;
   } catch (error) {
     await engine.close();
@@ -47,26 +52,84 @@ export async function openSqlite(path: string): Promise<Engine> {
   }
 }
 
-async function createDatabase(path: string): Promise<void> {
-  const unfinished = `${path}.unfinished`;
-  for (const suffix of ['', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true });
-  closeSync(openSync(unfinished, 'wx', 0o600));
-  const database = new DatabaseSync(unfinished);
-  database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-  setPragmas(database);
-  const engine = makeEngine(database);
-  await migrate(engine.db);
-  await engine.close();
-  renameSync(unfinished, path);
-  const directory = openSync(dirname(path), 'r');
-  fsyncSync(directory);
-  closeSync(directory);
+/** Where the database of a directory is kept that went on in PostgreSQL. */
+export function movedPath(path: string): string {
+  return `${path}.moved`;
 }
 
-function openChecked(path: string): DatabaseSync {
+/** An empty database in the place of one that went on elsewhere would lose all agents. */
+function refuseMoved(path: string): void {
+  if (!existsSync(movedPath(path))) return;
+  throw new StartupError(
+    'database_invalid',
+    `the database of this directory was moved to PostgreSQL: name it with --database, or rename ${movedPath(path)} to ${path} to go on with what it was then`,
+  );
+}
+
+/**
+ * Makes a database file of what `build` puts into it; until it is whole it has another name. It
+ * replaces a file of that name when `build` has ended.
+ */
+export async function buildSqlite(
+  path: string,
+  build: (db: Transaction<Schema>) => Promise<void>,
+  beforeRename: () => void = () => {},
+): Promise<void> {
+  const unfinished = `${path}.unfinished`;
+  const clean = () => {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true });
+  };
+  clean();
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  const database = new DatabaseSync(unfinished);
+  try {
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    setPragmas(database);
+    const engine = makeEngine(database);
+    await engine.db.transaction().execute(build);
+    await engine.close();
+  } catch (error) {
+    if (database.isOpen) database.close();
+    clean();
+    throw error;
+  }
+  beforeRename();
+  renameSync(unfinished, path);
+  syncDirectory(dirname(path));
+}
+
+/** A database of no file, as `build` makes it, for looking at what tables there are. */
+export async function withMemory<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T> {
+  const engine = makeEngine(new DatabaseSync(':memory:'));
+  try {
+    return await work(engine.db);
+  } finally {
+    await engine.close();
+  }
+}
+
+/**
+ * Reads a database that a controller may write to meanwhile, in one transaction: what was committed
+ * when it began. Rejects with StartupError.
+ */
+export async function snapshotSqlite<T>(
+  path: string,
+  read: (db: Transaction<Schema>) => Promise<T>,
+): Promise<T> {
+  if (!existsSync(path))
+    throw new StartupError('data_directory_invalid', `there is no database ${path}`);
+  const engine = makeEngine(openChecked(path, true));
+  try {
+    return await engine.db.transaction().execute(read);
+  } finally {
+    await engine.close();
+  }
+}
+
+function openChecked(path: string, isRead = false): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path);
+    database = new DatabaseSync(path, { readOnly: isRead });
     const id = database.prepare('PRAGMA application_id').get()?.['application_id'];
     if (id !== APPLICATION_ID) throw new Error('it is no etherloom database');
     const problems = database
@@ -74,7 +137,8 @@ function openChecked(path: string): DatabaseSync {
       .all()
       .map((row) => String(row['quick_check']));
     if (problems[0] !== 'ok') throw new Error(problems.join('; '));
-    setPragmas(database);
+    if (isRead) database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    else setPragmas(database);
     return database;
   } catch (error) {
     database?.close();
@@ -91,8 +155,26 @@ const DISK_RESULTS: Readonly<Record<number, string>> = {
   14: 'it cannot be opened: see who owns it and its directory',
 };
 
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_FULL = 13;
+
+/** `unavailable` for what an operator has to mend on the controller's machine. */
+function sqliteTrouble(error: unknown): RequestError | undefined {
+  switch (sqliteResult(error)) {
+    case SQLITE_BUSY:
+      return new RequestError('unavailable', 'another program holds the database: end that one');
+    case SQLITE_FULL:
+      return new RequestError('unavailable', "the controller's disk is full: free space there");
+    case SQLITE_READONLY:
+      return new RequestError('unavailable', "the controller's disk is read-only");
+    default:
+      return undefined;
+  }
+}
+
 /** The primary result code of an error of SQLite; undefined for another error. */
-export function sqliteResult(error: unknown): number | undefined {
+function sqliteResult(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
@@ -124,8 +206,16 @@ function setPragmas(database: DatabaseSync): void {
 
 function makeEngine(database: DatabaseSync): Engine {
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: adapt(database) }) });
+  const group = new GroupCommit(db);
+  const run = <T>(work: TransactionWork<T>): Promise<T> =>
+    group.run(work).catch((error: unknown) => {
+      throw sqliteTrouble(error) ?? error;
+    });
   return {
     db,
+    transact: run,
+    read: run,
+    bus: null,
     lockRows: (query) => query,
     async close() {
       await db.destroy();
@@ -136,15 +226,25 @@ function makeEngine(database: DatabaseSync): Engine {
 
 /** The part of better-sqlite3's interface that Kysely asks for, over node:sqlite. */
 function adapt(database: DatabaseSync): SqliteDatabase {
+  const kept = new Map<string, StatementSync>();
+  /** Compiling a query costs more than running it; the one unused for longest goes first. */
+  const prepared = (text: string): StatementSync => {
+    const statement = kept.get(text) ?? database.prepare(text);
+    kept.delete(text);
+    kept.set(text, statement);
+    if (kept.size > STATEMENTS_KEPT_MAX) kept.delete(kept.keys().next().value ?? '');
+    return statement;
+  };
   return {
     close: () => database.close(),
     prepare(text) {
-      const statement = database.prepare(text);
+      const statement = prepared(text);
       return {
         reader: statement.columns().length > 0,
         all: (parameters) => statement.all(...toInputs(parameters)),
         run: (parameters) => statement.run(...toInputs(parameters)),
-        iterate: (parameters) => statement.iterate(...toInputs(parameters)),
+        // Of its own: another run of the same text would end it.
+        iterate: (parameters) => database.prepare(text).iterate(...toInputs(parameters)),
       };
     },
   };

@@ -6,8 +6,13 @@
  * statements that follow are made before the commit, in the same transaction.
  */
 import type { Transaction } from 'kysely';
+import type { Origin } from '../access/principal.ts';
+import { CONTROLLER_ORIGIN } from '../access/principal.ts';
+import { writeLedger } from '../audit/ledger.ts';
+import type { LedgerDraft } from '../audit/record.ts';
 import type { Keyring } from '../authority/keyring.ts';
 import type { RandomBytes } from '../identifiers.ts';
+import { changesText, fillChanges } from './bus.ts';
 import type { Engine } from './engine.ts';
 import type { Schema } from './schema.ts';
 
@@ -21,6 +26,8 @@ export interface Changes {
   readonly removedNodeIds: Set<string>;
   /** Organizations whose authority has a further version. */
   readonly organizationIds: Set<string>;
+  /** Number of the newest entry in the ledger of each organization that has further ones. */
+  readonly ledger: Map<string, number>;
 }
 
 /** What of a network has to be compared with its statements before the commit. */
@@ -37,8 +44,14 @@ export interface Tx {
   readonly random: RandomBytes;
   readonly changes: Changes;
   readonly keyring: Keyring;
+  /** Who does it, in which organization. */
+  readonly origin: Origin;
   /** Networks by id. */
   readonly touched: Map<string, Touched>;
+  /** Entries for the ledger; record() of audit/record.ts adds them. */
+  readonly drafts: LedgerDraft[];
+  /** Whether the If-Match of the request was compared with what is changed. */
+  readonly precondition: { isChecked: boolean };
 }
 
 export interface StoreDeps {
@@ -53,48 +66,93 @@ export interface StoreDeps {
 export class Store {
   readonly #engine: Engine;
   readonly #deps: StoreDeps;
-  #onChanged: (changes: Changes) => void = () => {};
+  #onChanged: (changes: Changes, isRemote: boolean) => void = () => {};
+  /** Transactions that were committed and rolled back, and runs of them; for metrics. */
+  readonly counts = { done: 0, failed: 0, runs: 0 };
 
   constructor(engine: Engine, deps: StoreDeps) {
     this.#engine = engine;
     this.#deps = deps;
   }
 
-  /** Who is told after each commit that changed something. One listener. */
-  onChanged(listener: (changes: Changes) => void): void {
+  /**
+   * Who is told after each commit that changed something, here or (`isRemote`) at another
+   * controller of the database. One listener.
+   */
+  onChanged(listener: (changes: Changes, isRemote: boolean) => void): void {
     this.#onChanged = listener;
   }
 
-  /** All of `work` or nothing of it; resolves when it is on disk. */
-  async transact<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    const changes: Changes = {
-      networkIds: new Set(),
-      nodeIds: new Set(),
-      removedNodeIds: new Set(),
-      organizationIds: new Set(),
-    };
-    const result = await this.#engine.db.transaction().execute(async (db) => {
-      const tx: Tx = {
-        db,
-        engine: this.#engine,
-        now: new Date(this.#deps.now()),
-        random: this.#deps.random,
-        changes,
-        keyring: this.#deps.keyring,
-        touched: new Map(),
-      };
+  /**
+   * All of `work` or nothing of it; resolves when it is on disk. It runs again where another
+   * transaction was in its way, with a Tx of its own each time: it must have no effect but by that.
+   */
+  async transact<T>(work: (tx: Tx) => Promise<T>, origin: Origin = CONTROLLER_ORIGIN): Promise<T> {
+    const { result, changes } = await this.#counted(async (db) => {
+      const tx = this.#begin(db, origin);
       const worked = await work(tx);
       await this.#deps.settle(tx);
-      return worked;
+      await writeLedger(tx);
+      const told = this.#engine.bus === null ? null : changesText(tx.changes);
+      if (told !== null) await this.#engine.bus?.post(db, told);
+      return { result: worked, changes: tx.changes };
     });
-    if (changes.networkIds.size + changes.removedNodeIds.size + changes.organizationIds.size > 0)
-      this.#onChanged(changes);
+    if (Object.values(changes).some(({ size }) => size > 0)) this.#onChanged(changes, false);
     return result;
+  }
+
+  async #counted<T>(work: (db: Transaction<Schema>) => Promise<T>): Promise<T> {
+    try {
+      const given = await this.#engine.transact((db) => {
+        this.counts.runs += 1;
+        return work(db);
+      });
+      this.counts.done += 1;
+      return given;
+    } catch (error) {
+      this.counts.failed += 1;
+      throw error;
+    }
+  }
+
+  /** Runs `work`, which changes nothing, on one snapshot. */
+  read<T>(work: (tx: Tx) => Promise<T>, origin: Origin = CONTROLLER_ORIGIN): Promise<T> {
+    return this.#engine.read((db) => work(this.#begin(db, origin)));
+  }
+
+  #begin(db: Transaction<Schema>, origin: Origin): Tx {
+    return {
+      db,
+      engine: this.#engine,
+      now: new Date(this.#deps.now()),
+      random: this.#deps.random,
+      changes: noChanges(),
+      keyring: this.#deps.keyring,
+      origin,
+      touched: new Map(),
+      drafts: [],
+      precondition: { isChecked: false },
+    };
+  }
+
+  /** To be called with what another controller told of a transaction of its own. */
+  takeRemote(lists: Readonly<Record<string, readonly unknown[]>>): void {
+    this.#onChanged(fillChanges(noChanges(), lists), true);
   }
 
   close(): Promise<void> {
     return this.#engine.close();
   }
+}
+
+function noChanges(): Changes {
+  return {
+    networkIds: new Set(),
+    nodeIds: new Set(),
+    removedNodeIds: new Set(),
+    organizationIds: new Set(),
+    ledger: new Map(),
+  };
 }
 
 /** The statement of a network does not say any more what its row says. */

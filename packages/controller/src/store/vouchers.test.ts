@@ -1,6 +1,4 @@
 /** Tokens that are good without a controller, as a running controller makes and takes them. */
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { TokenVoucher, VoucherStatement } from '@etherloom/api';
 import {
   decodeJoinToken,
@@ -26,6 +24,7 @@ import {
   startTestController,
 } from '../testing/controller-fixture.ts';
 import type { TestController } from '../testing/controller-fixture.ts';
+import { lookInto } from '../testing/test-database.ts';
 
 const FIRST = makeNode();
 let controller: TestController;
@@ -128,10 +127,9 @@ describe('a token that is good without a controller', () => {
   test('holds the VNI of its network until nothing that it made can be valid', async () => {
     const { id } = await makeToken();
     await controller.client.call('networkDelete', { params: { network: 'demo' } });
-    const path = join(controller.dataDirectory, 'controller.db');
-    const database = new DatabaseSync(path, { readOnly: true });
-    const rows = database.prepare('select until from vni_holders where node_id = ?').all(id);
-    database.close();
+    const rows = await lookInto(controller.dataDirectory, (run) =>
+      run('select until from vni_holders where node_id = ?', [id]),
+    );
     const until = new Date(nowMs + 3_600_000 + 30 * DAY_MS).toISOString();
     expect(rows).toEqual([{ until }]);
   });

@@ -32,6 +32,8 @@ import { pino } from 'pino';
 import type { WebSocket } from 'ws';
 import type { Controller, ControllerOptions } from '../controller.ts';
 import { startController } from '../controller.ts';
+import type { PostgresTarget } from '../store/postgres-target.ts';
+import { forgetDatabase, testTarget } from './test-database.ts';
 
 /** A wait that reaches this has failed. */
 const DEADLINE_MS = 10_000;
@@ -56,25 +58,35 @@ export function makeDataDirectory(): string {
 export async function startTestController(
   options: {
     readonly dataDirectory?: string;
+    /** Default: one of its own, of the engine that is tested. */
+    readonly database?: PostgresTarget;
     readonly now?: () => number;
     readonly isRestored?: boolean;
+    readonly pushedWholeMax?: number;
     readonly sealingKey?: ControllerOptions['sealingKey'];
     readonly areAuthorityKeysLost?: boolean;
     readonly monotonicMs?: () => number;
+    readonly requestRates?: ControllerOptions['requestRates'];
+    readonly metricsListen?: ControllerOptions['metricsListen'];
   } = {},
 ): Promise<TestController> {
   const dataDirectory = options.dataDirectory ?? makeDataDirectory();
+  const database = options.database ?? (await testTarget(join(dataDirectory, 'controller.db')));
   const controller = await startController({
     dataDirectory,
+    database,
     listen: { host: '127.0.0.1', port: 0 },
     log: pino({ level: 'silent' }),
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.pushedWholeMax === undefined ? {} : { pushedWholeMax: options.pushedWholeMax }),
     ...(options.isRestored === undefined ? {} : { isRestored: options.isRestored }),
     ...(options.sealingKey === undefined ? {} : { sealingKey: options.sealingKey }),
     ...(options.areAuthorityKeysLost === undefined
       ? {}
       : { areAuthorityKeysLost: options.areAuthorityKeysLost }),
     ...(options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs }),
+    ...(options.requestRates === undefined ? {} : { requestRates: options.requestRates }),
+    ...(options.metricsListen === undefined ? {} : { metricsListen: options.metricsListen }),
   });
   const adminToken = readFileSync(controller.adminTokenPath, 'utf8').trim();
   return {
@@ -86,6 +98,7 @@ export async function startTestController(
     async remove() {
       await controller.stop();
       rmSync(dataDirectory, { recursive: true, force: true });
+      await forgetDatabase(join(dataDirectory, 'controller.db'));
     },
   };
 }

@@ -6,11 +6,15 @@ import type { ControllerMessage, NetworkProof } from '@etherloom/api';
 import type { Authority, VerifiedNetwork, VersionMarks } from '@etherloom/core';
 import {
   applyDelta,
+  applyPartial,
   applyProofDelta,
   applySnapshot,
   followAuthority,
+  namedBy,
   openAuthority,
+  toPartial,
   verifyNetworkState,
+  verifyPartialState,
 } from '@etherloom/core';
 
 /** Follows all networks of one agent. */
@@ -47,6 +51,19 @@ export class NetworkFollower {
         const applied = applyDelta(held.state, message);
         if (!applied.ok) throw new Error(`${applied.refusal.code}: delta`);
         return this.#takeState(applied.state, applyProofDelta(held.proof, message));
+      }
+      case 'partial': {
+        const { networkId } = message;
+        const held = this.networks.get(networkId);
+        const isWhole = held !== undefined && held.state.isPartial !== true;
+        const next = applyPartial(isWhole ? toPartial(held) : held, message);
+        const marks = this.#marks.get(networkId);
+        const evidence = { ...next, authority: this.authority, held, marks };
+        const result = verifyPartialState({ ...evidence, named: namedBy(message) });
+        if (!result.ok) throw new Error(`${result.refusal.code}: ${result.refusal.detail}`);
+        this.networks.set(networkId, result.verified);
+        this.#marks.set(networkId, result.verified.marks);
+        return;
       }
       case 'removed':
         this.networks.delete(message.networkId);
