@@ -3,26 +3,25 @@
  * here (join, leave, ping, status); how the host follows is host.ts, how the link lives is
  * link/controller-link.ts, what becomes of a copy of a node is identity/.
  */
-import { readFileSync } from 'node:fs';
-import type { AgentJoin, JoinToken } from '@etherloom/api';
-import { formatEndpoint } from '@etherloom/core';
+import { isDeepStrictEqual } from 'node:util';
+import type { AgentJoin, JoinToken, NodeReport } from '@etherloom/api';
 import type { MeshEvent } from '@etherloom/core';
 import type { Logger } from 'pino';
-import { monotonicMs } from './clock.ts';
 import type { DatapathProcessOptions } from './datapath/process.ts';
 import { StateDirectory } from './disk/state-directory.ts';
 import type { ControllerRecord, MembershipRecord } from './disk/state-directory.ts';
 import { AgentError, messageOf } from './errors.ts';
-import type { DoubledNode } from './gossip.ts';
 import { Host } from './host.ts';
-import { Holders } from './identity/holders.ts';
+import { DoubledNodes } from './identity/doubled-nodes.ts';
 import { Place } from './identity/place.ts';
 import type { AfterRefusal } from './identity/place.ts';
 import { Rebirths } from './identity/rebirth.ts';
+import { frameCounts } from './interest/frame-counts.ts';
+import { MetPeers } from './interest/met-peers.ts';
 import { assertInterfaceFree } from './interfaces/free-name.ts';
 import { joinedNetwork, notJoined, untilUp } from './joined-network.ts';
 import type { JoinedNetwork } from './joined-network.ts';
-import { CONTROLLER_URLS_MAX, REJECTED_RETRY_MS } from './limits.ts';
+import { SEED_URLS_MAX, REJECTED_RETRY_MS } from './limits.ts';
 import { ControllerLink } from './link/controller-link.ts';
 import type { LinkMessage, LinkState } from './link/controller-link.ts';
 import { assertSameController, readJoinToken, suggestNodeName } from './link/join.ts';
@@ -30,6 +29,8 @@ import type { GrantedJoin } from './link/join.ts';
 import { forgetNetwork, recordJoin } from './networks.ts';
 import type { NetworkMessage } from './networks.ts';
 import { Pinger } from './ping.ts';
+import { Reporter } from './report.ts';
+import { AGENT_VERSION } from './version.ts';
 import { StateFollower } from './state-follower.ts';
 import type { AgentTrust } from './trust/agent-trust.ts';
 import { OwnRecord } from './trust/own-record.ts';
@@ -46,12 +47,17 @@ export interface AgentOptions {
   readonly workers: number | null;
   /** Rekeys after this instead of the protocol's time; for tests. */
   readonly rekeyAfterMs?: number | undefined;
+  /** Last lines of the log, for reports. */
+  readonly recentLog?: (() => NodeReport['log']) | undefined;
 }
 
-/** Version of this program. */
-export const AGENT_VERSION: string = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-).version;
+/** What of the link is shown. */
+export interface AgentLinkView {
+  readonly state: LinkState;
+  readonly lastConnectedAt: string | null;
+  /** As the controller of the last link said; null: nobody did. */
+  isUp(controllerId: string): boolean | null;
+}
 
 export class Agent {
   readonly directory: StateDirectory;
@@ -61,9 +67,14 @@ export class Agent {
   readonly #log: Logger;
   readonly #options: AgentOptions;
   readonly #rebirths: Rebirths;
-  readonly #holders: Holders;
+  readonly #doubled: DoubledNodes;
+  readonly #reporter: Reporter;
   #host: Host;
   readonly #follower: StateFollower;
+  readonly #metPeers = new MetPeers(
+    () => this.#follower,
+    () => this.host,
+  );
   readonly #lone: LoneMember;
   #ownRecord: OwnRecord;
   #link: ControllerLink | undefined;
@@ -102,6 +113,9 @@ export class Agent {
       send: (message) => this.#link?.send(message),
       onStatement: (own) => this.host.gossip.publish(own),
       reopenLink: (reason) => this.#link?.reopen(reason),
+      isLinked: () => this.#linkState.isConnected,
+      frames: () => frameCounts(this.host),
+      onFound: (found) => this.#metPeers.firstPackets.note(found),
     });
     const instance = (): string => Buffer.from(this.host.instance).toString('hex');
     this.place = new Place({ directory, instance, log, signedRule: () => this.trust.cloneRule });
@@ -115,7 +129,8 @@ export class Agent {
     });
     this.#host = this.#makeHost();
     this.#rebirths = this.#makeRebirths();
-    this.#holders = this.#makeHolders();
+    this.#reporter = new Reporter(this, log, (report) => this.#link?.send(report));
+    this.#doubled = new DoubledNodes({ log, host: () => this.host, trust: () => this.trust });
   }
 
   /** What this node believes of what it is told. */
@@ -149,19 +164,21 @@ export class Agent {
         this.#link?.probe();
       },
       onMeshEvent: (event) => this.#takeMeshEvent(event),
+      onMiss: (miss) => this.#follower.interest.miss(miss),
       introduction: () => this.vouching.introduction,
       judgeStatement: (heard, from) =>
         this.vouching.judge(heard) ?? this.trust.judgeStatement(heard, from),
       ownStatements: () => [...this.trust.ownStatements(), ...this.vouching.ownStatements()],
-      onDoubled: ({ nodeId, endpoints }) => {
-        this.#noteDoubled(nodeId, endpoints);
-        this.#holders.takeDoubled(nodeId);
-      },
+      onDoubled: (doubled) => this.#doubled.note(doubled),
     });
   }
 
-  get link(): { readonly state: LinkState; readonly lastConnectedAt: string | null } {
-    return { state: this.#linkState, lastConnectedAt: this.#lastConnectedAt };
+  get link(): AgentLinkView {
+    return {
+      state: this.#linkState,
+      lastConnectedAt: this.#lastConnectedAt,
+      isUp: (controllerId) => this.#link?.isUp(controllerId) ?? null,
+    };
   }
 
   /**
@@ -212,7 +229,7 @@ export class Agent {
     await this.host.start();
     this.#monitor = startUnderlayMonitor(() => {
       this.host.tidy();
-      this.#endDoubled();
+      this.#doubled.look();
       void this.host.reconcile();
     });
     this.#followController();
@@ -225,39 +242,6 @@ export class Agent {
     this.#lone.start();
     if (this.#lone.isAlone) return;
     if (!this.#rebirths.presentTicket(controller)) this.#openLink(controller);
-  }
-
-  /** Shown, and told the controller, for as long as one of the two is refused here. */
-  #noteDoubled(nodeId: string, endpoints: DoubledNode['endpoints']): void {
-    const name = this.trust.networks
-      .flatMap(({ stored }) => stored.state.members)
-      .find((member) => member.nodeId === nodeId)?.name;
-    const [first, second] = endpoints.map((at) => (at === undefined ? '?' : formatEndpoint(at)));
-    const detail = `two hosts use the identity of ${name ?? nodeId}: the one at ${first} stays connected here, the one at ${second} came later and is refused until the first is silent or a controller has decided`;
-    this.trust.problems.note(null, 'holders', { code: 'instance_doubled', detail });
-  }
-
-  #endDoubled(): void {
-    const isRefusing = this.host.driver.status().some((row) => row.quarantined !== undefined);
-    if (!isRefusing) this.trust.problems.end(null, 'holders');
-  }
-
-  #makeHolders(): Holders {
-    const peerOf = (nodeId: string): number | undefined => this.host.plan.peerIds.ids[nodeId];
-    return new Holders({
-      monotonicMs,
-      isDoubled: (nodeId) => {
-        const peer = peerOf(nodeId);
-        const status = this.host.driver.status().find((row) => row.peer === peer);
-        return status?.quarantined !== undefined;
-      },
-      choose: (nodeId, instance) => {
-        const peer = peerOf(nodeId);
-        if (peer === undefined) return;
-        this.#log.warn({ nodeId }, 'the controller has decided which of two hosts is the node');
-        this.host.driver.run((mesh, now) => mesh.setSurvivor(peer, instance, now));
-      },
-    });
   }
 
   #makeRebirths(): Rebirths {
@@ -325,10 +309,11 @@ export class Agent {
     this.#follower.tellAuthority(this.trust.pinForJoin(token.authorityHash, reply));
     const urls = [...new Set([url, ...token.urls, ...(memberships.controller?.urls ?? [])])].slice(
       0,
-      CONTROLLER_URLS_MAX,
+      SEED_URLS_MAX,
     );
     const controller = {
       urls,
+      known: memberships.controller?.known,
       tlsFingerprint: token.tlsFingerprint,
       organizationId: reply.organizationId,
     };
@@ -378,6 +363,7 @@ export class Agent {
       );
     }
     if (state.isConnected) this.#log.info({ url: state.url }, 'linked to the controller');
+    if (!state.isConnected) this.#follower.interest.unlinked();
     this.#linkState = state;
   }
 
@@ -386,8 +372,12 @@ export class Agent {
       if (message.type === 'welcome') this.#takeWelcome(message);
       else if (message.type === 'refused') this.#takeRefusal(message);
       else if (message.type === 'split') this.#takeTicket(message);
-      else if (message.type === 'holder') this.#holders.take(message.nodeId, message.instance);
+      else if (message.type === 'holder') this.#doubled.takeHolder(message);
+      else if (message.type === 'controllers') this.#takeControllers(message);
+      else if (message.type === 'reportWanted') void this.#reporter.answer(message);
       else if (message.type === 'authority') this.#follower.takeAuthority(message);
+      else if (message.type === 'interestWanted' || message.type === 'resolved')
+        this.#follower.takeInterest(message);
       else this.#takeNetworkMessage(message);
     } catch (error) {
       // State that cannot be stored must not be acted on: the link begins anew, later.
@@ -397,6 +387,11 @@ export class Agent {
       );
       this.#link?.reopen(`what the controller sent could not be stored: ${messageOf(error)}`);
     }
+  }
+
+  /** The last lines of the log. */
+  recentLog(): NodeReport['log'] {
+    return this.#options.recentLog?.() ?? [];
   }
 
   /** Why the state of a network is not followed; null: it is. */
@@ -442,6 +437,17 @@ export class Agent {
     this.#link?.send({ type: 'endpoints', endpoints, record });
   }
 
+  /** Kept on disk: where to go when this controller, and then all, are away. */
+  #takeControllers({ controllers }: Extract<LinkMessage, { type: 'controllers' }>): void {
+    const { memberships } = this.directory;
+    if (memberships.controller === null) return;
+    const known = controllers.map(({ id, urls }) => ({ id, urls }));
+    const controller = { ...memberships.controller, known };
+    if (!isDeepStrictEqual(known, memberships.controller.known))
+      this.directory.saveMemberships({ ...memberships, controller });
+    this.#link?.setKnown(controller);
+  }
+
   #takeTicket({ ticket, message }: Extract<LinkMessage, { type: 'split' }>): void {
     const after = this.place.takeTicket(ticket, message);
     this.#followVerdict(after, message);
@@ -478,6 +484,7 @@ export class Agent {
   #takeMeshEvent(event: MeshEvent): void {
     this.pinger.take(event);
     this.#lone.takeMeshEvent(event);
+    this.#metPeers.take(event);
     if (event.type === 'peerUp' || event.type === 'peerDown') {
       this.#log.info(
         { peer: event.peer, ...(event.type === 'peerDown' ? { reason: event.reason } : {}) },

@@ -33,6 +33,7 @@ import { bindingsOf, forgetStaleNeighbours, isSameBindings } from './interfaces/
 import type { Bindings } from './interfaces/neighbour-cache.ts';
 import { reconcileInterfaces, removeInterfaces } from './interfaces/reconcile.ts';
 import type { ReconciledInterface } from './interfaces/reconcile.ts';
+import type { Miss } from './interest/member-keys.ts';
 import type { WantedInterface } from './interfaces/plan.ts';
 import { EARLY_EVENTS_MAX, RECONCILE_RETRY_MS_MAX, RECONCILE_RETRY_MS_MIN } from './limits.ts';
 import { randomUnit } from './random.ts';
@@ -48,6 +49,8 @@ export interface HostDeps {
   /** The host's own endpoints are others than before. */
   readonly onEndpointsChanged: () => void;
   readonly onMeshEvent: (event: MeshEvent) => void;
+  /** A frame looked for an address that no table knows. */
+  readonly onMiss: (miss: Miss) => void;
   /** Says of a statement that a peer passed on whether it counts. */
   readonly judgeStatement: GossipRoomDeps['judge'];
   /** Statements that are held from the start on. */
@@ -387,6 +390,7 @@ export class Host {
   }
 
   #takeEvent(event: DatapathEvent): void {
+    if (event.name === 'memberNeeded') return this.#deps.onMiss(event.values);
     if (
       this.#driver !== undefined &&
       this.#unprogrammed === undefined &&

@@ -59,27 +59,44 @@ export const UNDERLAY_POLL_MS = 30_000;
 export const MONITOR_RESTART_MS_MIN = 500;
 export const MONITOR_RESTART_MS_MAX = 30_000;
 /**
- * Wait before the link to the controller is tried again: full jitter below this, doubled with each
- * failure.
+ * Wait before the link to a controller is tried again: full jitter below this, doubled with each
+ * round over all URLs that failed. The first wait is part of the 3 s in which an agent is with
+ * another controller, and spreads the agents of one that ended over half a second.
  */
 export const LINK_RETRY_MS_MIN = 500;
-/** Longest wait before the link to the controller is tried again. */
-export const LINK_RETRY_MS_MAX = 30_000;
-/** Longest wait for a controller to accept and welcome a link. */
-export const LINK_OPEN_MS = 10_000;
-/** The link is pinged this often. */
-export const LINK_PING_MS = 15_000;
-/** A link on which nothing arrived for this long is dead: two pings and a half. */
-export const LINK_SILENT_MS = 37_500;
 /**
- * The same after a change of the underlay, which may have cut the link: one lost segment is
- * repeated.
+ * Longest wait before the link is tried again, and so the longest time that an agent is without a
+ * controller that is back: the 10,000 agents of one that was away for hours come within 10 s, at
+ * most 2,000 tries a second, each of which costs the network a handful of packets while nobody
+ * listens.
+ */
+export const LINK_RETRY_MS_MAX = 10_000;
+/** Longest wait for a controller to accept, and for it to welcome a link. */
+export const LINK_OPEN_MS = 10_000;
+/** A URL that has not answered by then gets company: the next one is tried beside it ... */
+export const LINK_NEXT_URL_MS = 250;
+/** ... so many at one time. */
+export const LINK_RACERS_MAX = 8;
+/** A link is pinged this often where there is no other controller. */
+export const LINK_PING_MS = 15_000;
+/** A link on which nothing came so long after a ping is dead where there is no other controller. */
+export const LINK_ANSWER_MS_ALONE = 22_500;
+/**
+ * The same where there is another one: with a ping each second and the first wait, 3 s. A lost
+ * segment is repeated twice by then, and a controller that is busy for a second keeps its agents.
+ */
+export const LINK_ANSWER_MS = 1_500;
+/** A controller that failed is tried after those that did not, for this long. */
+export const LINK_FAILED_MS = 60_000;
+/**
+ * The wait for an answer after a change of the underlay, which may have cut the link: one lost
+ * segment is repeated.
  */
 export const LINK_PROBE_MS = 3_000;
 /** A link that lived this long was a good one: the wait after it starts at its minimum. */
 export const LINK_STABLE_MS = 5_000;
-/** Controller URLs kept: as many as a join token carries. */
-export const CONTROLLER_URLS_MAX = 8;
+/** URLs of join tokens that are kept: as many as one carries. */
+export const SEED_URLS_MAX = 8;
 /** Longest reason of a controller that is shown in a problem. */
 export const REASON_CHARS_MAX = 200;
 /** A host that was rejected as a clone asks no faster than this. */
@@ -177,3 +194,33 @@ export const VOUCHED_REJOIN_MS = 20_000;
 export const VOUCHED_READY_MS = 25_000;
 /** Texts of one version of a roster that are passed on: two of them show a fork already. */
 export const ROSTER_FORKS_PASSED_MAX = 4;
+/** Log lines that are kept for whoever looks at this host from afar: a screen of them. */
+export const RECENT_LOG_LINES = 50;
+/** A member of interest with fewer frames in this time is let go of ... */
+export const MEMBER_IDLE_MS = 1_800_000;
+/** ... than this: a device that announces itself now and then is no use of a member. */
+export const MEMBER_IDLE_FRAMES = 8;
+/** Members of interest are looked at this often. */
+export const MEMBER_IDLE_CHECK_MS = 60_000;
+/** One that was let go of and comes back has this long to be of use. */
+export const MEMBER_RETURNED_MS = 120_000;
+/** Members whose last use is remembered; the ones known for longest go. */
+export const MEMBER_USES_KEPT_MAX = 16_384;
+/** Members asked for and not answered yet: the burst that a controller answers, halved. */
+export const RESOLVES_PENDING_MAX = 64;
+/** An answer that has not come by then does not count: the host asks again by itself. */
+export const RESOLVE_ANSWER_MS = 5_000;
+/** Members asked for: below the rate at which a controller refuses. */
+export const RESOLVES = { burst: 64, perSecond: 8 } as const;
+/**
+ * Where peers have shown a newer roster of a network that is held in part, it is asked for this
+ * often, half of it by chance: 10,000 agents are 17 a second.
+ */
+export const ROSTER_REFRESH_MS = 600_000;
+/** An address that nobody has is not asked for again so soon; so many are remembered. */
+export const ABSENT_KEPT_MS = 10_000;
+export const ABSENT_KEPT_MAX = 1_024;
+/** Packets wait in the kernel for three questions, a second each ... */
+export const FIRST_PACKET_MS = 3_000;
+/** ... and so many addresses that they wait for are remembered. */
+export const FIRST_PACKETS_MAX = 64;

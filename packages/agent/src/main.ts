@@ -17,6 +17,7 @@ import { AgentError, messageOf } from './errors.ts';
 import { STOP_MS, TEST_REKEY_MS_MAX, TEST_REKEY_MS_MIN } from './limits.ts';
 import { localRoutes } from './local-api/routes.ts';
 import { makeSocketRoom, serveLocalApi } from './local-api/server.ts';
+import { RecentLog } from './recent-log.ts';
 import { metricsOf } from './metrics/gather.ts';
 import { parseMetricsAddress } from './metrics/listen-address.ts';
 import type { MetricsAddress } from './metrics/listen-address.ts';
@@ -122,10 +123,8 @@ async function main(): Promise<void> {
     process.stdout.write(`${USAGE}\n${OPTIONS_HELP}`);
     return;
   }
-  const log = pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ fd: 2, sync: true }),
-  );
+  const recentLog = new RecentLog(pino.destination({ fd: 2, sync: true }));
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, recentLog);
   // Before anything is taken over that a refusal would have to let go of.
   await makeSocketRoom(settings.socket);
   const metrics =
@@ -137,6 +136,7 @@ async function main(): Promise<void> {
       datapathProgram: settings.datapath,
       workers: settings.workers,
       rekeyAfterMs: settings.rekeyAfterMs,
+      recentLog: () => recentLog.lines(),
     },
     log,
   );

@@ -2,20 +2,26 @@
  * The node's networks: takes the controller's messages, verifies them through core, stores them,
  * and only then says that something changed. It knows nothing of the link or the host.
  */
-import { NODE_NETWORKS_MAX, rosterStatementSchema } from '@etherloom/api';
+import { INTEREST_MAX, NODE_NETWORKS_MAX, rosterStatementSchema } from '@etherloom/api';
 import type {
   ControllerMessage,
   Delta,
   JoinReply,
   NetworkProof,
+  PartialUpdate,
   SignedStatement,
 } from '@etherloom/api';
 import {
   applyDelta,
+  applyPartial,
   applyProofDelta,
   applySnapshot,
+  namedBy,
   needsResync,
+  networkDigest,
   readStatement,
+  toPartial,
+  withoutMembers,
 } from '@etherloom/core';
 import type { Applied } from '@etherloom/core';
 import type { ControllerRecord, MembershipRecord, StateDirectory } from './disk/state-directory.ts';
@@ -24,9 +30,17 @@ import type { AgentTrust } from './trust/agent-trust.ts';
 import { hasOwnEnded, noteUnsignedRemoval, readRevocations } from './trust/own-end.ts';
 
 /** Messages of the controller that change networks. */
-export type NetworkMessage = Extract<ControllerMessage, { type: 'snapshot' | 'delta' | 'removed' }>;
+export type NetworkMessage = Extract<
+  ControllerMessage,
+  { type: 'snapshot' | 'delta' | 'partial' | 'removed' }
+>;
 type SnapshotMessage = Extract<ControllerMessage, { type: 'snapshot' }>;
 type RemovedMessage = Extract<ControllerMessage, { type: 'removed' }>;
+
+/** True for what changes a network. */
+export function isNetworkMessage(message: ControllerMessage): message is NetworkMessage {
+  return ['snapshot', 'delta', 'partial', 'removed'].includes(message.type);
+}
 
 export type NetworkOutcome =
   | { readonly kind: 'changed'; readonly networkId: string; readonly what: 'updated' | 'removed' }
@@ -78,6 +92,7 @@ export function findRevisionsBack(
 export function takeNetworkMessage(store: NetworkStore, message: NetworkMessage): NetworkOutcome {
   if (message.type === 'snapshot') return takeSnapshot(store, message);
   if (message.type === 'delta') return takeDelta(store, message);
+  if (message.type === 'partial') return takePartial(store, message);
   return takeRemoval(store, message);
 }
 
@@ -152,23 +167,56 @@ function takeSnapshot(store: NetworkStore, message: SnapshotMessage): NetworkOut
   const { directory, trust } = store;
   const { state, digest, proof } = message;
   const networkId = state.config.id;
-  const { memberships } = directory;
-  if (memberships.leaving.includes(networkId))
-    return { kind: 'ignored', networkId, reason: 'the network is being left' };
-  const isRecorded = memberships.networks.some((m) => m.networkId === networkId);
-  if (!isRecorded && memberships.networks.length >= NODE_NETWORKS_MAX)
-    return {
-      kind: 'ignored',
-      networkId,
-      reason: `a node has ${NODE_NETWORKS_MAX} networks at most`,
-    };
+  if (state.isPartial === true)
+    return { kind: 'refused', networkId, reason: 'a snapshot says of itself that it is a part' };
+  const unwanted = whyUnwanted(directory, networkId);
+  if (unwanted !== undefined) return { kind: 'ignored', networkId, reason: unwanted };
   const held = directory.networks.get(networkId)?.state;
   const base = isRosterAsNew(trust, networkId, proof) ? undefined : held;
   const applied = applySnapshot(base, { state, digest });
   const outcome = keep({ trust, networkId, applied, digest, proof, isWhole: true });
-  if (outcome.kind === 'changed' && !isRecorded)
-    recordFound(directory, networkId, state.config.name);
+  if (outcome.kind === 'changed') recordFound(directory, networkId, state.config.name);
   return outcome;
+}
+
+/** Why the state of a network is not taken at all. */
+function whyUnwanted({ memberships }: StateDirectory, networkId: string): string | undefined {
+  if (memberships.leaving.includes(networkId)) return 'the network is being left';
+  const isRecorded = memberships.networks.some((m) => m.networkId === networkId);
+  if (isRecorded || memberships.networks.length < NODE_NETWORKS_MAX) return undefined;
+  return `a node has ${NODE_NETWORKS_MAX} networks at most`;
+}
+
+/** A network that is held whole goes on with all its members. */
+function takePartial({ directory, trust }: NetworkStore, update: PartialUpdate): NetworkOutcome {
+  const { networkId } = update;
+  if (update.config.id !== networkId)
+    return { kind: 'refused', networkId, reason: 'the config is that of another network' };
+  const unwanted = whyUnwanted(directory, networkId);
+  if (unwanted !== undefined) return { kind: 'ignored', networkId, reason: unwanted };
+  const verified = trust.verifiedOf(networkId);
+  const isWhole = verified !== undefined && verified.state.isPartial !== true;
+  const next = applyPartial(isWhole ? toPartial(verified) : verified, update);
+  if (next.state.members.length > INTEREST_MAX + 1)
+    return { kind: 'ignored', networkId, reason: `over ${INTEREST_MAX} members of interest` };
+  const digest = networkDigest(next.state);
+  const refusal = trust.takeNetwork({ ...next, digest }, namedBy(update));
+  if (refusal !== undefined)
+    return { kind: 'resync', networkId, reason: `${refusal.code}: ${refusal.detail}` };
+  recordFound(directory, networkId, update.config.name);
+  return { kind: 'changed', networkId, what: 'updated' };
+}
+
+/** Lets go of members of interest; they are asked for when they are needed again. */
+export function dropMembers(
+  trust: AgentTrust,
+  networkId: string,
+  nodeIds: ReadonlySet<string>,
+): void {
+  const verified = trust.verifiedOf(networkId);
+  if (verified?.state.isPartial !== true) return;
+  const next = withoutMembers(verified, nodeIds);
+  trust.takeNetwork({ ...next, digest: networkDigest(next.state) });
 }
 
 /**
@@ -184,6 +232,7 @@ function isRosterAsNew(trust: AgentTrust, networkId: string, proof: NetworkProof
 /** The agent died between the controller's grant and its own record of it. */
 function recordFound(directory: StateDirectory, networkId: string, networkName: string): void {
   const { memberships } = directory;
+  if (memberships.networks.some((m) => m.networkId === networkId)) return;
   const name = freeInterfaceName(networkName, memberships.networks);
   const record = { networkId, networkName, interface: name };
   directory.saveMemberships({ ...memberships, networks: [...memberships.networks, record] });
@@ -195,6 +244,8 @@ function takeDelta({ directory, trust }: NetworkStore, delta: Delta): NetworkOut
     return { kind: 'ignored', networkId, reason: 'the network is being left' };
   const held = directory.networks.get(networkId);
   if (held === undefined) return { kind: 'resync', networkId, reason: 'no state is held' };
+  if (held.state.isPartial === true)
+    return { kind: 'resync', networkId, reason: 'the network is held in part' };
   if (held.proof === null)
     return { kind: 'resync', networkId, reason: 'the state that is held has no proof' };
   const applied = applyDelta(held.state, delta);

@@ -3,14 +3,25 @@
  * and the controller told of what came of it, and looks again when a credential begins or ends. How
  * the link lives, and what a person asks for, is not its matter.
  */
-import { NODE_NETWORKS_MAX } from '@etherloom/api';
-import type { AgentMessage, AgentProblem, ControllerMessage } from '@etherloom/api';
+import { INTEREST_MAX, NODE_NETWORKS_MAX } from '@etherloom/api';
+import type { AgentMessage, AgentProblem, ControllerMessage, PartialUpdate } from '@etherloom/api';
 import type { OwnStatement, PlanNetwork, TimeOutcome } from '@etherloom/core';
 import type { Logger } from 'pino';
 import { monotonicMs, sinceBootMs } from './clock.ts';
 import type { StateDirectory } from './disk/state-directory.ts';
-import { REASON_CHARS_MAX, RESYNC_TRIES_MAX, VALIDITY_CHECK_MS_MAX } from './limits.ts';
-import { findRevisionsBack, takeNetworkMessage, takeNodeRemoval } from './networks.ts';
+import { messageOf } from './errors.ts';
+import type { FoundAddress } from './interest/first-packets.ts';
+import { InterestRoom } from './interest/interest-room.ts';
+import { MemberUses } from './interest/member-uses.ts';
+import {
+  MEMBER_IDLE_CHECK_MS,
+  REASON_CHARS_MAX,
+  RESYNC_TRIES_MAX,
+  ROSTER_REFRESH_MS,
+  VALIDITY_CHECK_MS_MAX,
+} from './limits.ts';
+import { randomUnit } from './random.ts';
+import { dropMembers, findRevisionsBack, takeNetworkMessage, takeNodeRemoval } from './networks.ts';
 import type { NetworkMessage, NetworkOutcome } from './networks.ts';
 import { AgentTrust } from './trust/agent-trust.ts';
 import type { AuthorityOutcome, HostClocks } from './trust/agent-trust.ts';
@@ -20,6 +31,7 @@ import { Vouching } from './vouching/vouching.ts';
 
 type AuthorityMessage = Extract<ControllerMessage, { type: 'authority' }>;
 type WelcomeMessage = Extract<ControllerMessage, { type: 'welcome' }>;
+type InterestMessage = Extract<ControllerMessage, { type: 'interestWanted' | 'resolved' }>;
 type RefusedMessage = Extract<ControllerMessage, { type: 'refused' }>;
 
 export interface StateFollowerDeps {
@@ -36,12 +48,28 @@ export interface StateFollowerDeps {
   readonly clocks?: HostClocks;
   /** A statement that the controller brought and peers should hear of. */
   readonly onStatement: (own: OwnStatement) => void;
+  /** Default: there is a link. */
+  readonly isLinked?: () => boolean;
+  /** Frames of each peer, by node id; without it nobody is let go of. */
+  readonly frames?: () => Promise<ReadonlyMap<string, number> | undefined>;
+  /** A program's address was found. */
+  readonly onFound?: (found: FoundAddress) => void;
+  /** Default: that of this host. */
+  readonly monotonicMs?: () => number;
+  /** Members of interest of one network; default: INTEREST_MAX. */
+  readonly interestMax?: number;
 }
 
 export class StateFollower {
   readonly trust: AgentTrust;
   /** Members that vouchers have let in. */
   readonly vouching: Vouching;
+  /** Members of networks that are held in part. */
+  readonly interest: InterestRoom;
+  readonly #uses = new MemberUses();
+  readonly #timers: readonly NodeJS.Timeout[];
+  /** Versions of rosters that peers have shown and the controller was asked for. */
+  readonly #wantedRosters = new Map<string, number>();
   readonly #deps: StateFollowerDeps;
   /** Messages of each network that did not fit or were refused, since the last that did. */
   readonly #failures = new Map<string, number>();
@@ -64,11 +92,24 @@ export class StateFollower {
       trust: this.trust,
       log: deps.log,
     });
+    this.interest = new InterestRoom({
+      trust: this.trust,
+      nodeId: () => deps.directory.identity.nodeId,
+      monotonicMs: deps.monotonicMs ?? monotonicMs,
+      isLinked: deps.isLinked ?? (() => true),
+      send: (message) => deps.send(message),
+      onFound: (found) => deps.onFound?.(found),
+    });
+    this.#timers = [
+      setInterval(() => void this.#letGoOfIdle(), MEMBER_IDLE_CHECK_MS).unref(),
+      setInterval(() => this.#askForRosters(), ROSTER_REFRESH_MS * (0.5 + randomUnit())).unref(),
+    ];
     this.#isOpen = true;
   }
 
   stop(): void {
     clearTimeout(this.#validity);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
   /** Why the state of a network is not followed; null: it is. */
@@ -125,8 +166,16 @@ export class StateFollower {
     void this.#deps.reconcile();
   }
 
+  takeInterest(message: InterestMessage): void {
+    if (message.type === 'resolved') this.interest.takeResolved(message);
+    else if (!this.#deps.directory.memberships.leaving.includes(message.networkId))
+      this.interest.tell(message.networkId);
+  }
+
   takeNetworkMessage(message: NetworkMessage): NetworkOutcome {
     const { directory, log, reconcile } = this.#deps;
+    if (message.type === 'partial') this.#makeRoom(message);
+    const asked = message.type === 'partial' && message.isReply ? message.networkId : undefined;
     const outcome = takeNetworkMessage({ directory, trust: this.trust }, message);
     const { networkId } = outcome;
     if (outcome.kind !== 'changed') {
@@ -136,6 +185,10 @@ export class StateFollower {
       return outcome;
     }
     this.#failures.delete(networkId);
+    if (asked !== undefined) {
+      this.#compareRoster(asked);
+      this.interest.settle(asked);
+    }
     this.trust.problems.end(networkId, 'revision');
     this.#lookAtTimeAgain();
     const revision = directory.networks.get(networkId)?.state.revision;
@@ -143,6 +196,81 @@ export class StateFollower {
     const pass = reconcile();
     if (outcome.what === 'removed') void pass.then(() => this.#confirmRemoval(networkId));
     return outcome;
+  }
+
+  /** Members that were not dealt with for long make room for those that are told. */
+  #makeRoom({ networkId, upserts }: PartialUpdate): void {
+    const members = this.trust.verifiedOf(networkId)?.state.members ?? [];
+    const told = new Set(upserts.map(({ nodeId }) => nodeId));
+    const kept = members.map(({ nodeId }) => nodeId).filter((nodeId) => !told.has(nodeId));
+    const most = (this.#deps.interestMax ?? INTEREST_MAX) + 1; // the node itself is beside them
+    const excess = kept.length + told.size - most;
+    if (excess <= 0) return;
+    const ownId = this.#deps.directory.identity.nodeId;
+    const others = kept.filter((nodeId) => nodeId !== ownId);
+    this.#letGo(networkId, this.#uses.leastUsed(others, excess));
+  }
+
+  /** A controller that was asked has to have what peers had before. */
+  #compareRoster(networkId: string): void {
+    const wanted = this.#wantedRosters.get(networkId);
+    this.#wantedRosters.delete(networkId);
+    const held = this.trust.verifiedOf(networkId)?.marks.rosterVersion ?? 0;
+    if (wanted === undefined || held >= wanted) return;
+    const detail = `peers hold version ${wanted} of the roster, the controller was asked and has sent ${held}`;
+    this.trust.problems.note(networkId, 'peers', { code: 'roster_withheld', detail });
+  }
+
+  /** Asks for the newest roster of networks that are held in part, where peers have shown it. */
+  #askForRosters(): void {
+    if (this.#deps.isLinked?.() === false) return;
+    for (const { stored } of this.trust.networks) {
+      const networkId = stored.state.config.id;
+      const wanted = this.trust.withheldVersion(networkId);
+      if (stored.state.isPartial !== true || wanted === undefined) continue;
+      this.#wantedRosters.set(networkId, wanted);
+      this.interest.tell(networkId);
+    }
+  }
+
+  /** Only while there is a controller to ask for those that are needed again. */
+  async #letGoOfIdle(): Promise<void> {
+    const { frames, isLinked, directory, log } = this.#deps;
+    const partial = this.trust.networks.filter(({ stored }) => stored.state.isPartial === true);
+    if (frames === undefined || partial.length === 0 || isLinked?.() === false) return;
+    const counts = await frames().catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, 'the data path does not say who is dealt with');
+      return undefined;
+    });
+    if (counts === undefined || isLinked?.() === false) return;
+    const ownId = directory.identity.nodeId;
+    const held = new Set(
+      partial.flatMap(({ stored }) => stored.state.members.map((m) => m.nodeId)),
+    );
+    held.delete(ownId);
+    const known = new Map([...held].map((nodeId) => [nodeId, counts.get(nodeId) ?? 0]));
+    const idle = this.#uses.look(known, (this.#deps.monotonicMs ?? monotonicMs)());
+    for (const { stored } of partial) {
+      const members = new Set(stored.state.members.map(({ nodeId }) => nodeId));
+      this.#letGo(
+        stored.state.config.id,
+        idle.filter((nodeId) => members.has(nodeId)),
+      );
+    }
+  }
+
+  #letGo(networkId: string, nodeIds: readonly string[]): void {
+    const { log } = this.#deps;
+    if (nodeIds.length === 0) return;
+    try {
+      dropMembers(this.trust, networkId, new Set(nodeIds));
+    } catch (error) {
+      log.error({ networkId, error: messageOf(error) }, 'a change could not be stored');
+      return;
+    }
+    log.info({ networkId, members: nodeIds.length }, 'members were not needed for long');
+    this.interest.tell(networkId);
+    void this.#deps.reconcile();
   }
 
   /** The controller says that another host is this node; the signed rule does not bear it out. */

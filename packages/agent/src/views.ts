@@ -5,11 +5,11 @@
 import type { AgentStatus, Member, PeerRow } from '@etherloom/api';
 import { FEATURE, TABLE_KIND, formatEndpoint, formatIpv6 } from '@etherloom/core';
 import type { ControlMessage, PeerStatus } from '@etherloom/core';
-import { AGENT_VERSION } from './agent.ts';
 import type { Agent } from './agent.ts';
 import { NO_COUNTS, readCounters } from './counters.ts';
 import type { CounterRow, Counters } from './counters.ts';
 import { AgentError } from './errors.ts';
+import { AGENT_VERSION } from './version.ts';
 import { budgetOf } from './trust/plan-networks.ts';
 
 const NO_COUNTERS: Counters = { total: NO_COUNTS, networks: new Map(), peers: new Map() };
@@ -33,6 +33,7 @@ export function viewStatus(agent: Agent, given: Counters | undefined): AgentStat
       connected: link.state.isConnected,
       lastConnectedAt: link.lastConnectedAt,
       lastError: link.state.error,
+      others: viewOthers(agent),
     },
     datapath: {
       running: attached !== undefined,
@@ -127,6 +128,19 @@ export async function readAllCounters(agent: Agent): Promise<Counters | undefine
   }
 }
 
+/** Controllers beside the one of the link, by a URL of each. */
+function viewOthers({ directory, link }: Agent): AgentStatus['controller']['others'] {
+  const known = directory.memberships.controller?.known ?? [];
+  return known
+    .filter(({ urls }) => link.state.url === null || !urls.includes(link.state.url))
+    .flatMap(({ id, urls: [url] }) => (url === undefined ? [] : [{ url, isUp: link.isUp(id) }]));
+}
+
+function viewMemberCount(agent: Agent, networkId: string): { memberCount?: number } {
+  const verified = agent.trust.verifiedOf(networkId);
+  return verified === undefined ? {} : { memberCount: verified.roster.memberCount };
+}
+
 function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks'] {
   return [...agent.directory.networks.values()].flatMap(({ state }) => {
     const joined = agent.joined(state.config.id);
@@ -144,6 +158,7 @@ function viewNetworks(agent: Agent, counters: Counters): AgentStatus['networks']
         mtuBytes,
         revision: state.revision,
         members: state.members.length,
+        ...(state.isPartial === true ? viewMemberCount(agent, id) : {}),
         problem: agent.problemOf(id),
         trust: viewNetworkTrust(agent, id),
         sentFrames: counts.sentFrames,

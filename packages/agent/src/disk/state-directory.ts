@@ -17,11 +17,13 @@
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  CONTROLLERS_MAX,
   NETWORK_REVOCATIONS_MAX,
   authorityChainSchema,
   fingerprintSchema,
   idSchema,
   interfaceNameSchema,
+  knownControllerSchema,
   nameSchema,
   networkProofSchema,
   networkStateSchema,
@@ -48,7 +50,10 @@ const AFRESH =
   'Restore the file from a backup, or move the whole state directory away and join again with a fresh token: the node gets another identity.';
 
 const controllerSchema = z.strictObject({
+  /** Those of join tokens: no controller takes them away. */
   urls: z.array(z.string()).min(1),
+  /** All that share the database, as the last link told; missing: none was told. */
+  known: z.array(knownControllerSchema).max(CONTROLLERS_MAX).optional(),
   tlsFingerprint: fingerprintSchema,
   organizationId: idSchema,
 });

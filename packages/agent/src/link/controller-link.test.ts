@@ -1,10 +1,11 @@
 import { X509Certificate, createHash, createPublicKey, verify } from 'node:crypto';
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { AgentMessage, ControllerMessage } from '@etherloom/api';
 import { fromBase64url, linkSigningText } from '@etherloom/api';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
 import { generateIdentity, openIdentity } from '../disk/identity.ts';
@@ -175,6 +176,76 @@ test('a link that is held off is not opened by a probe, and at once by another c
   await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
   expect(openings()).toBe(1);
 });
+
+/** Welcomes each link, and tells it of these controllers; the first is its own. */
+function welcomeOf(...ids: readonly [string, () => string][]): (socket: WebSocket) => void {
+  return (socket) => {
+    send(socket, WELCOME);
+    const controllers = ids.map(([id, url]) => ({ id, urls: [url()], isUp: true }));
+    send(socket, { type: 'controllers', self: ids[0]?.[0] ?? '', controllers, pingMs: 1_000 });
+  };
+}
+
+const [CTL_A, CTL_B] = [`ctl_${'a'.repeat(20)}`, `ctl_${'b'.repeat(20)}`] as const;
+
+/** Two controllers, each of which tells of both. */
+async function serveTwo(answerOfB?: (socket: WebSocket) => void): Promise<[Served, Served]> {
+  const urls: Record<'a' | 'b', string> = { a: '', b: '' };
+  const [a, b] = [[CTL_A, () => urls.a] as const, [CTL_B, () => urls.b] as const];
+  const first = await serve(welcomeOf([...a], [...b]));
+  const second = await serve(answerOfB ?? welcomeOf([...b], [...a]));
+  urls.a = first.url;
+  urls.b = second.url;
+  return [first, second];
+}
+
+describe('of several controllers', () => {
+  test.each<[string, (socket: WebSocket) => void]>([
+    ['stops', (socket) => socket.close(1001, 'the controller is stopping')],
+    ['is killed', (socket) => socket.terminate()],
+    ['falls silent', (socket) => socket.pause()],
+  ])('another one is found when the one of the link %s', async (_, end) => {
+    const [first, second] = await serveTwo();
+    const { states, link } = open([first.url]);
+    link.setKnown({ ...RECORD, urls: [first.url], known: knownOf(first, second) });
+    await vi.waitFor(() => expect(first.heard).toHaveLength(1));
+    await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true));
+    for (const socket of first.sockets) end(socket);
+    const elsewhere = () =>
+      states.some(({ isConnected, url }) => isConnected && url === second.url);
+    await vi.waitFor(() => expect(elsewhere()).toBe(true), { timeout: 10_000 });
+    expect(first.openings(), 'the one that failed is not tried before the other').toBe(1);
+  });
+
+  test('another one is found when the one of the link cannot reach its database', async () => {
+    const away: ControllerMessage = {
+      type: 'refused',
+      code: 'unavailable',
+      message: 'the database does not answer',
+    };
+    const [first, second] = await serveTwo((socket) => send(socket, away));
+    const { states, link } = open([second.url]);
+    link.setKnown({ ...RECORD, urls: [second.url], known: knownOf(first, second) });
+    await vi.waitFor(() => expect(states.at(-1)?.url).toBe(first.url), { timeout: 10_000 });
+    await vi.waitFor(() => expect(states.at(-1)?.isConnected).toBe(true), { timeout: 10_000 });
+  });
+
+  test('one that answers nothing holds up none of the others', async () => {
+    const silent = createTcpServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    undos.push(() => void silent.close());
+    const { port } = silent.address() as AddressInfo; // it listens on TCP
+    const good = await serve((socket) => send(socket, WELCOME));
+    const { states } = open([`https://127.0.0.1:${port}`, good.url]);
+    await vi.waitFor(() => expect(states.at(-1)?.url).toBe(good.url), { timeout: 5_000 });
+  });
+});
+
+const RECORD = { tlsFingerprint: FINGERPRINT, organizationId: 'org_00000000000000000000' };
+const knownOf = (a: Served, b: Served) => [
+  { id: CTL_A, urls: [a.url] },
+  { id: CTL_B, urls: [b.url] },
+];
 
 function open(
   urls: string[],

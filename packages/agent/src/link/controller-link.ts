@@ -1,9 +1,10 @@
 /**
- * The link to the controller (agent-link.ts): a pinned WebSocket that is opened again whenever it
- * ends, with full jitter, over the controller's URLs in turn. It authenticates, hands messages on
- * in order, and watches that the other side lives. What the messages mean is networks.ts's matter.
+ * The link to a controller (agent-link.ts): a pinned WebSocket that is opened again whenever it
+ * ends, with full jitter, to the controller that answers first of those that are to be tried
+ * (candidates.ts). It authenticates, hands messages on in order, and watches that the other side
+ * lives. What the messages mean is networks.ts's matter.
  */
-import { LINK_MESSAGE_BYTES_MAX, controllerMessageSchema, linkSigningText } from '@etherloom/api';
+import { LINK_MESSAGE_BYTES_MAX, linkSigningText } from '@etherloom/api';
 import type { AgentMessage, ControllerMessage, HostHints, Lease } from '@etherloom/api';
 import { openPinnedWebSocket } from '@etherloom/transport';
 import { BackOff } from '../back-off.ts';
@@ -12,15 +13,19 @@ import type { Identity } from '../disk/identity.ts';
 import type { ControllerRecord } from '../disk/state-directory.ts';
 import { messageOf } from '../errors.ts';
 import {
+  LINK_FAILED_MS,
   LINK_OPEN_MS,
-  LINK_PING_MS,
-  LINK_PROBE_MS,
   LINK_RETRY_MS_MAX,
   LINK_RETRY_MS_MIN,
-  LINK_SILENT_MS,
   LINK_STABLE_MS,
 } from '../limits.ts';
 import { randomUnit } from '../random.ts';
+import { orderCandidates } from './candidates.ts';
+import type { Candidate } from './candidates.ts';
+import { NO_MESSAGE, closeText, openFirst, parseMessage } from './first-challenge.ts';
+import type { Failed, Opened } from './first-challenge.ts';
+import { watchLiveness } from './liveness.ts';
+import type { Liveness } from './liveness.ts';
 
 type WebSocket = ReturnType<typeof openPinnedWebSocket>;
 
@@ -54,6 +59,17 @@ export interface LinkState {
   readonly error: string | null;
 }
 
+type ControllersMessage = Extract<ControllerMessage, { type: 'controllers' }>;
+
+/** How a link ended. */
+interface End {
+  readonly url: string;
+  readonly error: string;
+}
+
+/** Refusals that say that this controller cannot serve, and nothing about the agent. */
+const TROUBLES: readonly string[] = ['unavailable', 'internal', 'too_many_requests'];
+
 export class ControllerLink {
   readonly #deps: LinkDeps;
   readonly #stop = new AbortController();
@@ -65,10 +81,13 @@ export class ControllerLink {
   });
   #controller: ControllerRecord;
   #socket: WebSocket | undefined;
-  #watch: Watch | undefined;
+  #liveness: Liveness | undefined;
   #end: ((reason: string) => void) | undefined;
-  /** Which of the controller's URLs is tried. */
-  #turn = 0;
+  /** Of the last welcome: what is tried first while it has not failed. */
+  #last: Candidate | null = null;
+  /** Ids of controllers that the last link said are down. */
+  #down: ReadonlySet<string> = new Set();
+  readonly #failedAtMs = new Map<string, number>();
   #isWelcome = false;
   #welcomedAtMs = 0;
   #wake = new AbortController();
@@ -87,10 +106,21 @@ export class ControllerLink {
   /** Takes other URLs for the next opening, and opens without waiting. */
   setController(controller: ControllerRecord): void {
     this.#controller = controller;
-    this.#turn = 0;
+    this.#last = null;
+    this.#failedAtMs.clear();
     this.#notBeforeMs = 0;
     this.#wake.abort();
     this.#hold.abort();
+  }
+
+  /** Takes what a controller told of all of them: for the next opening. */
+  setKnown(controller: ControllerRecord): void {
+    this.#controller = controller;
+  }
+
+  /** Whether a controller is up, as the one of the last link said; null: it said nothing of it. */
+  isUp(controllerId: string): boolean | null {
+    return this.#controller.known === undefined ? null : !this.#down.has(controllerId);
   }
 
   /** Waits at least so long before the next opening, whatever happens on this host. */
@@ -104,7 +134,7 @@ export class ControllerLink {
    */
   probe(): void {
     this.#wake.abort();
-    this.#watch?.probe();
+    this.#liveness?.probe();
   }
 
   /**
@@ -131,14 +161,7 @@ export class ControllerLink {
 
   async #loop(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const controller = this.#controller;
-      const { urls } = controller;
-      const url = urls[this.#turn % urls.length] ?? '';
-      const welcomedAtMs = this.#welcomedAtMs;
-      const error = await this.#serve(url);
-      // A URL that led to the controller comes before those that may lead nowhere.
-      const wasWelcome = this.#welcomedAtMs !== welcomedAtMs;
-      if (!wasWelcome && this.#controller === controller) this.#turn += 1;
+      const { url, error } = await this.#serveOnce();
       if (this.#stop.signal.aborted) break;
       this.#deps.onState({ isConnected: false, url, error });
       this.#wake = new AbortController();
@@ -150,50 +173,104 @@ export class ControllerLink {
     this.#deps.onState({ isConnected: false, url: null, error: null });
   }
 
-  /** One link from opening to end; gives the reason of the end. */
-  #serve(url: string): Promise<string> {
+  /** One link from opening to end. */
+  async #serveOnce(): Promise<End> {
+    let served: Promise<End> | undefined;
+    const { isOpen, failed } = await openFirst({
+      candidates: this.#candidates(),
+      open: ({ url }, signal) => this.#open(url, signal),
+      take: (opened) => {
+        served = this.#serve(opened);
+      },
+      signal: this.#stop.signal,
+    });
+    for (const { candidate } of failed) this.#noteFailed(candidate.key);
+    if (isOpen && served !== undefined) return await served;
+    const told = mostTelling(failed);
+    return { url: told?.candidate.url ?? '', error: told?.reason ?? 'there is no controller' };
+  }
+
+  #candidates(): Candidate[] {
+    const { urls, known = [] } = this.#controller;
+    for (const [key, atMs] of this.#failedAtMs)
+      if (monotonicMs() - atMs >= LINK_FAILED_MS) this.#failedAtMs.delete(key);
+    return orderCandidates({
+      nodeId: this.#deps.identity.nodeId,
+      seeds: urls,
+      known: known.map((one) => ({ ...one, isUp: !this.#down.has(one.id) })),
+      last: this.#last?.key ?? null,
+      lastUrl: this.#last?.url ?? null,
+      failedAtMs: this.#failedAtMs,
+    });
+  }
+
+  #noteFailed(key: string): void {
+    this.#failedAtMs.set(key, monotonicMs());
+  }
+
+  /** One link from its first message to its end. */
+  #serve({ candidate, socket, first }: Opened): Promise<End> {
+    const { url } = candidate;
     return new Promise((resolve) => {
-      const end = new AbortController();
-      const signal = AbortSignal.any([this.#stop.signal, end.signal]);
-      let socket: WebSocket;
-      try {
-        socket = this.#open(url, signal);
-      } catch (error) {
-        return resolve(messageOf(error));
-      }
       this.#socket = socket;
       let reason = '';
+      let isEndedHere = false;
       const fail = (why: string): void => {
         if (reason === '') reason = why;
-        end.abort();
+        isEndedHere = true;
+        socket.terminate();
       };
+      const stop = (): void => socket.terminate();
+      this.#stop.signal.addEventListener('abort', stop, { once: true });
       this.#end = fail;
-      const watching = watch(socket, () => this.#isWelcome, fail);
-      this.#watch = watching;
+      const liveness = watchLiveness(socket, (why) => {
+        this.#noteFailed(this.#last?.key ?? candidate.key);
+        fail(why);
+      });
+      this.#liveness = liveness;
+      const welcome = setTimeout(() => {
+        if (this.#isWelcome) return;
+        this.#noteFailed(candidate.key);
+        fail(`the controller did not open the link within ${LINK_OPEN_MS} ms`);
+      }, LINK_OPEN_MS);
+      const take = (message: ControllerMessage | undefined): void => {
+        if (reason !== '') return; // what follows a fault is not acted on
+        const refusal =
+          message === undefined ? NO_MESSAGE : this.#receive(socket, candidate, message);
+        if (refusal !== undefined) fail(refusal);
+      };
       socket.on('error', (error: Error) => {
         if (reason === '') reason = error.message;
       });
       socket.on('message', (data: unknown, isBinary: boolean) => {
-        if (reason !== '') return; // what follows a fault is not acted on
-        const refusal = isBinary
-          ? 'the controller sent a binary message'
-          : this.#receive(socket, url, String(data));
-        if (refusal !== undefined) fail(refusal);
+        if (isBinary) fail('the controller sent a binary message');
+        else take(parseMessage(String(data)));
       });
       socket.once('close', (code: number, text: Buffer) => {
-        watching.stop();
-        this.#watch = undefined;
-        this.#end = undefined;
-        if (this.#isWelcome && monotonicMs() - this.#welcomedAtMs > LINK_STABLE_MS)
-          this.#backOff.reset();
-        this.#isWelcome = false;
-        this.#socket = undefined;
-        resolve(
-          reason ||
-            `the controller closed the link (${code}${text.length > 0 ? `, ${text.toString()}` : ''})`,
-        ); // '' means none yet
+        clearTimeout(welcome);
+        liveness.stop();
+        this.#stop.signal.removeEventListener('abort', stop);
+        // Closed by the controller, or cut: another one, if there is one, is the better choice.
+        if (!isEndedHere) this.#noteFailed(this.#keyOf(candidate));
+        this.#afterClose();
+        resolve({ url, error: reason || closeText(code, text) }); // '' means none yet
       });
+      take(first);
     });
+  }
+
+  #afterClose(): void {
+    this.#liveness = undefined;
+    this.#end = undefined;
+    if (this.#isWelcome && monotonicMs() - this.#welcomedAtMs > LINK_STABLE_MS)
+      this.#backOff.reset();
+    this.#isWelcome = false;
+    this.#socket = undefined;
+  }
+
+  /** A URL of the join token is a controller's once that one has said who it is. */
+  #keyOf(candidate: Candidate): string {
+    return this.#isWelcome && this.#last?.url === candidate.url ? this.#last.key : candidate.key;
   }
 
   #open(url: string, signal: AbortSignal): WebSocket {
@@ -208,11 +285,15 @@ export class ControllerLink {
   }
 
   /** Deals with one message; gives why the link has to end, if it has to. */
-  #receive(socket: WebSocket, url: string, text: string): string | undefined {
-    const message = parseMessage(text);
-    if (message === undefined) return 'the controller sent what is no message of this version';
+  #receive(
+    socket: WebSocket,
+    candidate: Candidate,
+    message: ControllerMessage,
+  ): string | undefined {
     if (message.type === 'challenge') return this.#answerChallenge(socket, message.nonce);
     if (message.type === 'refused' || message.type === 'split') {
+      if (message.type === 'refused' && TROUBLES.includes(message.code))
+        this.#noteFailed(this.#keyOf(candidate));
       this.#deps.onMessage(message);
       return `the controller refused the link: ${message.message}`;
     }
@@ -221,12 +302,22 @@ export class ControllerLink {
       if (fault !== undefined) return fault;
       this.#isWelcome = true;
       this.#welcomedAtMs = monotonicMs();
-      this.#deps.onState({ isConnected: true, url, error: null });
+      this.#last = candidate;
+      this.#failedAtMs.delete(candidate.key);
+      this.#deps.onState({ isConnected: true, url: candidate.url, error: null });
     } else if (!this.#isWelcome) {
       return 'the controller sent state before it welcomed the link';
     }
+    if (message.type === 'controllers') this.#takeControllers(candidate, message);
     this.#deps.onMessage(message);
     return undefined;
+  }
+
+  #takeControllers({ url }: Candidate, { self, controllers, pingMs }: ControllersMessage): void {
+    this.#down = new Set(controllers.flatMap(({ id, isUp }) => (isUp ? [] : [id])));
+    this.#last = { url, key: self };
+    const isAlone = !controllers.some(({ id, isUp }) => isUp && id !== self);
+    this.#liveness?.setPace(isAlone ? null : pingMs);
   }
 
   #answerChallenge(socket: WebSocket, nonce: string): string | undefined {
@@ -254,54 +345,7 @@ export class ControllerLink {
   }
 }
 
-interface Watch {
-  readonly probe: () => void;
-  readonly stop: () => void;
-}
-
-/**
- * Ends a link that is not welcomed in time, or on which nothing arrives although it is pinged. A
- * probe asks at once and waits less long.
- */
-function watch(socket: WebSocket, isWelcome: () => boolean, fail: (reason: string) => void): Watch {
-  let heardAtMs = monotonicMs();
-  let probing: NodeJS.Timeout | undefined;
-  const heard = (): void => {
-    heardAtMs = monotonicMs();
-    clearTimeout(probing);
-    probing = undefined;
-  };
-  socket.on('message', heard).on('ping', heard).on('pong', heard);
-  const welcome = setTimeout(() => {
-    if (!isWelcome()) fail(`the controller did not open the link within ${LINK_OPEN_MS} ms`);
-  }, LINK_OPEN_MS);
-  const ask = (): void => {
-    if (socket.readyState === socket.OPEN) socket.ping();
-  };
-  const pinger = setInterval(() => {
-    if (monotonicMs() - heardAtMs <= LINK_SILENT_MS) ask();
-    else fail(`the controller was silent for ${LINK_SILENT_MS} ms`);
-  }, LINK_PING_MS);
-  return {
-    probe: () => {
-      ask();
-      probing ??= setTimeout(
-        () => fail(`the controller did not answer for ${LINK_PROBE_MS} ms after a change here`),
-        LINK_PROBE_MS,
-      );
-    },
-    stop: () => {
-      clearTimeout(welcome);
-      clearTimeout(probing);
-      clearInterval(pinger);
-    },
-  };
-}
-
-function parseMessage(text: string): ControllerMessage | undefined {
-  try {
-    return controllerMessageSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+/** A server that is not the one that is pinned matters more than one that is not there. */
+function mostTelling(failed: readonly Failed[]): Failed | undefined {
+  return failed.find(({ reason }) => reason.includes('is pinned')) ?? failed[0];
 }

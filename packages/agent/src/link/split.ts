@@ -20,6 +20,11 @@ export interface SplitWish {
   readonly signal: AbortSignal;
 }
 
+/** Those of all controllers that are known, and those of the join token. */
+function urlsOf({ urls, known = [] }: ControllerRecord): Set<string> {
+  return new Set([...known.flatMap((one) => one.urls), ...urls]);
+}
+
 /** Rejects with AgentError: the controller's code, or `controller_unreachable`. */
 export async function requestSplit(wish: SplitWish): Promise<SplitReply> {
   const { ticket, originNodeId, identity, controller, signal } = wish;
@@ -29,7 +34,7 @@ export async function requestSplit(wish: SplitWish): Promise<SplitReply> {
   const { tlsFingerprint } = controller;
   const send = createPinnedSender({ tlsFingerprint, timeoutMs: JOIN_REQUEST_MS });
   let last: Error | undefined;
-  for (const url of controller.urls) {
+  for (const url of urlsOf(controller)) {
     try {
       return await createClient({ baseUrl: url, send }).call('split', { body, signal });
     } catch (error) {

@@ -59,7 +59,10 @@ export const METRICS = {
     'ARP and ND requests answered from the neighbour table.',
   ),
   etherloom_host_drops_total: counter('Frames and datagrams dropped.', 'reason'),
-  etherloom_network_members: gauge('Members of the network, this node included.', 'network'),
+  etherloom_network_members: gauge(
+    'Members of the network that this host holds, itself included.',
+    'network',
+  ),
   etherloom_network_revision: gauge('Revision of the network that is in force here.', 'network'),
   etherloom_network_valid_members: gauge(
     'Members whose credential is valid; the others have no session.',

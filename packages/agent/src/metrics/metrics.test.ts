@@ -281,6 +281,7 @@ function snapshot(change: Partial<Snapshot>): Snapshot {
       connected: true,
       lastConnectedAt: '2023-11-14T22:13:20.000Z',
       lastError: null,
+      others: [],
     },
     datapath: { running: true, pid: 1, restarts: 0, lanes: 1, features: [] },
     authority: null,

@@ -15,7 +15,13 @@ import type {
   NetworkProof,
   SignedStatement,
 } from '@etherloom/api';
-import { TrustedClock, readStatement, strictestRule, verifyNetworkState } from '@etherloom/core';
+import {
+  TrustedClock,
+  networkDigest,
+  readStatement,
+  strictestRule,
+  verifyState,
+} from '@etherloom/core';
 import type {
   Authority,
   OwnStatement,
@@ -143,10 +149,24 @@ export class AgentTrust {
     return this.#verified.get(networkId);
   }
 
-  /** Revisions that a controller need not send again; what lacks a proof is not among them. */
+  /**
+   * Revisions that a controller need not send again; what lacks a proof is not among them, and of
+   * what is held in part it asks.
+   */
   revisions(): Record<string, number> {
-    const proved = [...this.#verified].filter(([networkId]) => !this.#ended.has(networkId));
+    const proved = [...this.#verified].filter(
+      ([networkId, { state }]) => !this.#ended.has(networkId) && state.isPartial !== true,
+    );
     return Object.fromEntries(proved.map(([networkId, { state }]) => [networkId, state.revision]));
+  }
+
+  /**
+   * Version of the newest roster that peers have shown and that is not held here; undefined: none.
+   */
+  withheldVersion(networkId: string): number | undefined {
+    const version = this.#peerWord.withheldVersion(networkId) ?? 0;
+    const held = this.#verified.get(networkId)?.marks.rosterVersion ?? 0;
+    return version > held ? version : undefined;
   }
 
   /** True when peers have passed on that the authority revoked this member. */
@@ -157,12 +177,16 @@ export class AgentTrust {
 
   /**
    * Verifies a state, as it is after applying, and stores it with its proof; gives why not. Throws
-   * AgentError when the disk does not take it: then what was held is held.
+   * AgentError when the disk does not take it: then what was held is held. Of a network that is
+   * held in part `named` are those whom the controller told.
    */
-  takeNetwork(given: StoredNetwork & { readonly proof: NetworkProof }): TrustRefusal | undefined {
+  takeNetwork(
+    given: StoredNetwork & { readonly proof: NetworkProof },
+    named?: ReadonlySet<string>,
+  ): TrustRefusal | undefined {
     const { state, digest, proof } = given;
     const { id } = state.config;
-    const result = this.#verify({ state, digest, proof });
+    const result = this.#verify({ state, digest, proof }, named);
     if (!result.ok) {
       const { code, detail } = result.refusal;
       this.problems.note(id, 'state', {
@@ -172,7 +196,12 @@ export class AgentTrust {
       return result.refusal;
     }
     const { verified } = result;
-    this.#directory.saveNetwork({ state, digest, proof: verified.proof });
+    const isLess = verified.state.members.length < state.members.length;
+    this.#directory.saveNetwork({
+      state: verified.state,
+      digest: isLess ? networkDigest(verified.state) : digest,
+      proof: verified.proof,
+    });
     this.#raiseFloor(verified.issuedAtMs);
     const before = this.#verified.get(id);
     this.#verified.set(id, verified);
@@ -327,20 +356,17 @@ export class AgentTrust {
     this.problems.endNetwork(networkId);
   }
 
-  #verify(given: StoredNetwork): ReturnType<typeof verifyNetworkState> {
+  /** Of a network that is held in part: `named` are those whom the update told. */
+  #verify(given: StoredNetwork, named?: ReadonlySet<string>): ReturnType<typeof verifyState> {
     const { state, proof } = given;
     const authority = this.#authority;
     if (authority === undefined)
       return refused('authority_missing', 'it came before any authority');
     if (proof === null) return refused('proof_missing', 'it has no proof');
     const { id } = state.config;
-    return verifyNetworkState({
-      state,
-      proof,
-      authority,
-      held: this.#verified.get(id),
-      marks: this.#directory.trust.marks[id],
-    });
+    const held = this.#verified.get(id);
+    const evidence = { state, proof, authority, held, marks: this.#directory.trust.marks[id] };
+    return verifyState(evidence, named);
   }
 
   /** A network that is on disk: verified, taken over from a former version, or set aside. */

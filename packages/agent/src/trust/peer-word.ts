@@ -3,7 +3,11 @@
  * withholds or tells otherwise, and revocations, which act at once. Bounded by the members of the
  * networks that are held.
  */
-import { revocationStatementSchema, rosterStatementSchema } from '@etherloom/api';
+import {
+  NETWORK_REVOCATIONS_MAX,
+  revocationStatementSchema,
+  rosterStatementSchema,
+} from '@etherloom/api';
 import type { CredentialStatement, RevocationStatement, SignedStatement } from '@etherloom/api';
 import {
   hashStatement,
@@ -79,12 +83,15 @@ export class PeerWord {
     for (const [key, { signed, statement }] of this.#revocations) {
       if (statement.networkId !== networkId) continue;
       const credential = verified.members.get(statement.nodeId)?.credential;
+      if (credential === undefined && isWantedLater(verified, statement)) continue;
       const isOutvoted = verified.isResigned && signedByAuthority(authority, signed) !== 'newest';
       if (credential === undefined || !isRevokedBy(statement, credential) || isOutvoted)
         this.#revocations.delete(key);
     }
     const withheld = this.#withheld.get(networkId) ?? 0;
-    const isOpen = [...this.#revocations.values()].some((r) => r.statement.networkId === networkId);
+    const isOpen = [...this.#revocations.values()].some(
+      ({ statement: of }) => of.networkId === networkId && verified.members.has(of.nodeId),
+    );
     if (isOpen || verified.marks.rosterVersion < withheld) return;
     this.#withheld.delete(networkId);
     const isShown = this.#problems.of(networkId).some(({ code }) => code === 'roster_withheld');
@@ -120,10 +127,17 @@ export class PeerWord {
     const known = this.#withheld.get(networkId) ?? 0;
     if (judged.version < known) return KNOWN;
     this.#withheld.set(networkId, judged.version);
+    // Whoever holds a network in part is told of what concerns him, and is behind most of the time.
+    if (verified.state.isPartial === true) return KNOWN;
     const detail = `${who} holds version ${judged.version} of the roster, the controller has sent ${marks.rosterVersion}`;
     if (judged.version > known)
       this.#problems.note(networkId, 'peers', { code: 'roster_withheld', detail });
     return this.#passOnce(signed, { networkId, version: judged.version }, 'roster');
+  }
+
+  /** The newest version of the roster that peers have shown and is not held; undefined: none. */
+  withheldVersion(networkId: string): number | undefined {
+    return this.#withheld.get(networkId);
   }
 
   #passOnce(
@@ -151,7 +165,15 @@ export class PeerWord {
     if (statement === undefined || verified === undefined) return REFUSED;
     const { networkId, nodeId } = statement;
     const credential = verified.members.get(nodeId)?.credential;
-    if (credential === undefined || !isRevokedBy(statement, credential)) return KNOWN;
+    if (credential === undefined) {
+      if (!isWantedLater(verified, statement)) return KNOWN;
+      if (this.#revocations.size >= NETWORK_REVOCATIONS_MAX) return KNOWN;
+      const serial = this.#revocations.get(keyOf(statement))?.statement.serial ?? 0;
+      if (serial >= statement.serial) return KNOWN;
+      this.#revocations.set(keyOf(statement), { signed, statement });
+      return { verdict: 'fresh', networkId, topic: topicOf('revocation', networkId, nodeId) };
+    }
+    if (!isRevokedBy(statement, credential)) return KNOWN;
     if (this.isRevoked(credential)) return KNOWN;
     this.#revocations.set(keyOf(statement), { signed, statement });
     this.#problems.note(networkId, 'peers', {
@@ -160,6 +182,20 @@ export class PeerWord {
     });
     return { verdict: 'fresh', networkId, topic: topicOf('revocation', networkId, nodeId) };
   }
+}
+
+/**
+ * True for a revocation that the controller has not sent of somebody who may become a member of
+ * interest: where not all members are held, one that is unknown is worth keeping.
+ */
+function isWantedLater(
+  verified: VerifiedNetwork,
+  { nodeId, serial }: RevocationStatement,
+): boolean {
+  return (
+    verified.state.isPartial === true &&
+    !verified.revocations.some((held) => held.nodeId === nodeId && held.serial >= serial)
+  );
 }
 
 /** What of a verified network is not in the one before: its roster, and revocations. */

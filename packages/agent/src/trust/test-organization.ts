@@ -5,6 +5,7 @@ import type {
   Member,
   NetworkProof,
   NetworkState,
+  PartialUpdate,
   SignedStatement,
 } from '@etherloom/api';
 import { NETWORK_SETTINGS_DEFAULT } from '@etherloom/api';
@@ -14,6 +15,7 @@ import {
   rosterContentOf,
   signStatement,
   signerOf,
+  toPartial,
 } from '@etherloom/core';
 import type { Signer } from '@etherloom/core';
 
@@ -54,6 +56,7 @@ export interface TestNetwork {
   readonly signer?: Signer;
   readonly serial?: number;
   readonly expiresAtMs?: number;
+  readonly revocations?: readonly SignedStatement[];
 }
 
 export class TestOrganization {
@@ -94,7 +97,8 @@ export class TestOrganization {
       ]),
     );
     const credentials = Object.values(members).map(({ credential }) => credential);
-    const content = rosterContentOf({ network, credentials, revocations: [] });
+    const revocations = [...(wish.revocations ?? [])];
+    const content = rosterContentOf({ network, credentials, revocations });
     const version = wish.rosterVersion ?? wish.revision;
     const roster = signStatement(
       { ...PLACE, type: 'roster', version, ...content, issuedAt: ISSUED_AT },
@@ -102,12 +106,34 @@ export class TestOrganization {
     );
     const { revision } = wish;
     const state = { config: { id: NETWORK_ID, ...config }, revision, members: [...wish.members] };
-    return { state, proof: { network, roster, revocations: [], members } };
+    return { state, proof: { network, roster, revocations, members } };
   }
 
   snapshot(wish: TestNetwork): SnapshotMessage {
     const { state, proof } = this.network(wish);
     return { type: 'snapshot', state, proof, digest: networkDigest(state) };
+  }
+
+  /** What a controller tells of some members of a network that is not pushed whole. */
+  partial(
+    wish: TestNetwork,
+    told: readonly Member[],
+    change: Partial<PartialUpdate> = {},
+  ): PartialUpdate {
+    const { state, proof } = toPartial(this.network(wish));
+    const { network, roster, revocations } = proof;
+    const ids = new Set(told.map(({ nodeId }) => nodeId));
+    const members = Object.entries(proof.members).filter(([id]) => ids.has(id));
+    return {
+      type: 'partial',
+      networkId: NETWORK_ID,
+      revision: state.revision,
+      isReply: false,
+      config: state.config,
+      upserts: [...told],
+      proof: { network, roster, revocations, members: Object.fromEntries(members) },
+      ...change,
+    };
   }
 
   /** From one network to another, as the controller sends it. */

@@ -5,7 +5,7 @@
  * in this way it does the other half: it hears their introductions and hands them the state.
  */
 import type { AgentJoin, JoinToken } from '@etherloom/api';
-import { applySnapshot, followAuthority, hashStatement, verifyNetworkState } from '@etherloom/core';
+import { applySnapshot, followAuthority, hashStatement, verifyState } from '@etherloom/core';
 import type { MeshEvent } from '@etherloom/core';
 import { TransportError } from '@etherloom/transport';
 import type { Logger } from 'pino';
@@ -13,7 +13,7 @@ import { monotonicMs, pause } from '../clock.ts';
 import type { MembershipRecord, StateDirectory } from '../disk/state-directory.ts';
 import { AgentError, messageOf } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { CONTROLLER_URLS_MAX, VOUCHED_READY_MS, VOUCHED_REJOIN_MS } from '../limits.ts';
+import { SEED_URLS_MAX, VOUCHED_READY_MS, VOUCHED_REJOIN_MS } from '../limits.ts';
 import { readJoinToken, requestJoin, suggestNodeName } from '../link/join.ts';
 import type { GrantedJoin } from '../link/join.ts';
 import { forgetNetwork, recordJoin } from '../networks.ts';
@@ -164,7 +164,7 @@ export class LoneMember {
     const nodeName = wish.name ?? before.nodeName ?? suggestNodeName();
     vouching.begin(wish.token, opened, nodeName);
     const controller = {
-      urls: token.urls.slice(0, CONTROLLER_URLS_MAX),
+      urls: token.urls.slice(0, SEED_URLS_MAX),
       tlsFingerprint: token.tlsFingerprint,
       organizationId,
     };
@@ -246,7 +246,7 @@ export class LoneMember {
       rosterHash: '',
     };
     const evidence = { state, proof, authority: followed.authority, held: undefined, marks };
-    const result = verifyNetworkState(evidence);
+    const result = verifyState(evidence);
     const applied = applySnapshot(undefined, { state, digest });
     if (!result.ok || !applied.ok) {
       const detail = result.ok ? 'another digest' : result.refusal.detail;
