@@ -1,0 +1,86 @@
+/** Join tokens that hosts may still use, and how one is revoked. */
+import type { JoinTokenRow } from '@etherloom/api';
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import { useAct, useList } from '../api/calls.ts';
+import { formatCount } from '../format.ts';
+import { useSession } from '../session.tsx';
+import { useAnnounce } from '../ui/announce.tsx';
+import { Confirm } from '../ui/confirm.tsx';
+import type { Why } from '../ui/confirm.tsx';
+import { Listed } from '../ui/listing.tsx';
+import { Card, Time } from '../ui/page.tsx';
+import { Blank } from '../ui/states.tsx';
+import { Table } from '../ui/table.tsx';
+
+/** The card. */
+export function JoinTokens(): ReactElement {
+  const { can } = useSession();
+  const list = useList('tokenList', {});
+  const networks = useList('networkList', {}, { limit: 1_000 });
+  const names = new Map((networks.items ?? []).map(({ id, name }) => [id, name]));
+  const [revoking, setRevoking] = useState<JoinTokenRow | null>(null);
+  const act = (token: JoinTokenRow): ReactElement => (
+    <button
+      type="button"
+      className="button plain small"
+      aria-label={`Revoke ${token.id}`}
+      onClick={() => setRevoking(token)}
+    >
+      Revoke
+    </button>
+  );
+  return (
+    <Card title="Join tokens" about="Commands that were made, without their secrets.">
+      <Listed list={list} what="join tokens" blank={<Blank title="None is open" />}>
+        {(rows) => (
+          <Table
+            label="Join tokens"
+            rows={rows}
+            keyOf={({ id }) => id}
+            columns={[
+              { name: 'Token', show: ({ id }) => <code>{id}</code> },
+              { name: 'Network', show: ({ networkId }) => names.get(networkId) ?? networkId },
+              {
+                name: 'Uses left',
+                isNumber: true,
+                show: ({ usesLeft, uses }) => `${formatCount(usesLeft)} of ${formatCount(uses)}`,
+              },
+              { name: 'Expires', show: ({ expiresAt }) => <Time at={expiresAt} /> },
+              { name: 'Made', show: ({ createdAt }) => <Time at={createdAt} /> },
+              ...(can('join_token:write') ? [{ name: 'Act', isActs: true, show: act }] : []),
+            ]}
+          />
+        )}
+      </Listed>
+      {revoking !== null && <Revoke token={revoking} onClose={() => setRevoking(null)} />}
+    </Card>
+  );
+}
+
+function Revoke(props: {
+  readonly token: JoinTokenRow;
+  readonly onClose: () => void;
+}): ReactElement {
+  const announce = useAnnounce();
+  const act = useAct('tokenDelete');
+  const revoke = async (why: Why): Promise<void> => {
+    if ((await act.run({ params: { token: props.token.id }, ...why })) === null) return;
+    announce('Revoked the join token');
+    props.onClose();
+  };
+  return (
+    <Confirm
+      title="Revoke this join token?"
+      effects={[
+        'Hosts that have not joined yet are refused with it.',
+        'Those that joined by it stay members.',
+      ]}
+      verb="Revoke"
+      isRunning={act.isRunning}
+      error={act.error}
+      onConfirm={(why) => void revoke(why)}
+      onClose={props.onClose}
+    />
+  );
+}

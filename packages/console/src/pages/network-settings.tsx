@@ -1,0 +1,183 @@
+/** Settings of a network, and its end. */
+import type { Network, NetworkSettings } from '@etherloom/api';
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import { useNavigate } from 'react-router';
+import { useAct } from '../api/calls.ts';
+import { formatNumberOf } from '../format.ts';
+import { useSession } from '../session.tsx';
+import { useAnnounce } from '../ui/announce.tsx';
+import { Confirm } from '../ui/confirm.tsx';
+import type { Why } from '../ui/confirm.tsx';
+import { Choices, Form, TextField, wrongOf } from '../ui/form.tsx';
+import { Card, Facts, Time } from '../ui/page.tsx';
+
+const CLONES = [
+  ['split', 'Split', 'A copy becomes a node of its own, with its own keys and addresses.'],
+  ['reject', 'Reject', 'The machine that came first stays; a copy is refused.'],
+  ['replace', 'Replace', 'The machine that came last stays; the earlier one is refused.'],
+] as const;
+const ADMISSION = [
+  ['approve', 'Ask me', 'A split-off copy waits until somebody approves it.'],
+  ['admit', 'Admit', 'A split-off copy is a member at once.'],
+] as const;
+const POST_QUANTUM = [
+  ['required', 'Required', 'Sessions are safe from later quantum computers (ML-KEM-768).'],
+  ['off', 'Off', 'Sessions use X25519 alone: shorter handshakes.'],
+] as const;
+
+/** The tab. */
+export function NetworkSettingsTab({ network }: { readonly network: Network }): ReactElement {
+  const { can } = useSession();
+  return (
+    <div className="stack">
+      <Card title="What it is" isPadded>
+        <Facts
+          rows={[
+            ['Id', <code key="id">{network.id}</code>],
+            [
+              'IPv4 pool',
+              <span key="4" className="mono">
+                {network.ipv4 ?? 'none'}
+              </span>,
+            ],
+            [
+              'IPv6 pool',
+              <span key="6" className="mono">
+                {network.ipv6 ?? 'none'}
+              </span>,
+            ],
+            ['Inner MTU', `${network.mtuBytes} bytes`],
+            ['Revision', String(network.revision)],
+            ['Created', <Time key="at" at={network.createdAt} />],
+          ]}
+        />
+      </Card>
+      <Card title="Rules" about="Members act on them once they are signed." isPadded>
+        {can('network:write') ? (
+          <SettingsForm key={network.id} network={network} />
+        ) : (
+          <SettingsFacts settings={network.settings} />
+        )}
+      </Card>
+      {can('network:write') && <DeleteCard network={network} />}
+    </div>
+  );
+}
+
+function SettingsFacts({ settings }: { readonly settings: NetworkSettings }): ReactElement {
+  return (
+    <Facts
+      rows={[
+        ['Copied machines', settings.clones],
+        ['Split-off copies', settings.cloneAdmission],
+        ['Without a controller', formatNumberOf(settings.stalenessDays, 'day')],
+        ['Post-quantum keys', settings.postQuantum],
+      ]}
+    />
+  );
+}
+
+function SettingsForm({ network }: { readonly network: Network }): ReactElement {
+  const announce = useAnnounce();
+  const act = useAct('networkSettings');
+  const [settings, setSettings] = useState(network.settings);
+  const [days, setDays] = useState(String(network.settings.stalenessDays));
+  const change = (part: Partial<NetworkSettings>): void => setSettings({ ...settings, ...part });
+  const wanted = { ...settings, stalenessDays: Number(days) };
+  const body = changedOf(network.settings, wanted);
+  const submit = async (): Promise<void> => {
+    const done = await act.run({ params: { network: network.id }, body });
+    if (done !== null) announce('Saved the rules');
+  };
+  return (
+    <Form
+      submit="Save"
+      isRunning={act.isRunning}
+      error={act.error}
+      isReady={Object.keys(body).length > 0}
+      onSubmit={() => void submit()}
+    >
+      <div className="columns">
+        <Choices
+          label="When a machine is copied"
+          value={settings.clones}
+          onValue={(clones) => change({ clones })}
+          options={CLONES}
+        />
+        <Choices
+          label="A split-off copy"
+          value={settings.cloneAdmission}
+          onValue={(cloneAdmission) => change({ cloneAdmission })}
+          options={ADMISSION}
+        />
+        <Choices
+          label="Post-quantum keys"
+          value={settings.postQuantum}
+          onValue={(postQuantum) => change({ postQuantum })}
+          options={POST_QUANTUM}
+        />
+        <TextField
+          label="Days without any controller"
+          type="number"
+          min={1}
+          max={3_650}
+          value={days}
+          onValue={setDays}
+          hint="How long members trust one another while no controller renews them."
+          wrong={wrongOf(act.error, 'stalenessDays')}
+        />
+      </div>
+    </Form>
+  );
+}
+
+/** What differs: what somebody else changes meanwhile stays theirs. */
+function changedOf(before: NetworkSettings, after: NetworkSettings): Partial<NetworkSettings> {
+  return {
+    ...(before.clones === after.clones ? {} : { clones: after.clones }),
+    ...(before.cloneAdmission === after.cloneAdmission
+      ? {}
+      : { cloneAdmission: after.cloneAdmission }),
+    ...(before.stalenessDays === after.stalenessDays ? {} : { stalenessDays: after.stalenessDays }),
+    ...(before.postQuantum === after.postQuantum ? {} : { postQuantum: after.postQuantum }),
+  };
+}
+
+function DeleteCard({ network }: { readonly network: Network }): ReactElement {
+  const navigate = useNavigate();
+  const announce = useAnnounce();
+  const act = useAct('networkDelete');
+  const [isAsking, setIsAsking] = useState(false);
+  const remove = async (why: Why): Promise<void> => {
+    if ((await act.run({ params: { network: network.id }, ...why })) === null) return;
+    announce(`Deleted the network ${network.name}`);
+    await navigate('/networks');
+  };
+  const ask = (
+    <button type="button" className="button danger" onClick={() => setIsAsking(true)}>
+      Delete the network
+    </button>
+  );
+  return (
+    <Card title="End" acts={ask} about="Everything between its members stops.">
+      {isAsking && (
+        <Confirm
+          title={`Delete ${network.name}?`}
+          effects={[
+            `${formatNumberOf(network.memberCount, 'member')} lose the network within seconds: its interface is removed on each host.`,
+            'Its reservations and join tokens are removed.',
+            `Its VNI ${network.vni} is not used again until every member has confirmed.`,
+            'This cannot be undone.',
+          ]}
+          verb="Delete"
+          name={network.name}
+          isRunning={act.isRunning}
+          error={act.error}
+          onConfirm={(why) => void remove(why)}
+          onClose={() => setIsAsking(false)}
+        />
+      )}
+    </Card>
+  );
+}
