@@ -2,19 +2,27 @@
  * What command lines are made of, checked before anything is sent: a wrong value is a usage error
  * that says what would be right.
  */
+import type { Permission, Role } from '@etherloom/api';
 import {
+  AUDIT_DAYS_MAX,
+  AUDIT_DAYS_MIN,
   fingerprintSchema,
   interfaceNameSchema,
   ipv4PrefixSchema,
   ipv6PrefixSchema,
+  LIST_LIMIT_MAX,
   MTU_BYTES_MAX,
   MTU_BYTES_MIN,
   nameSchema,
+  PERMISSIONS,
   PING_COUNT_MAX,
   publicKeySchema,
+  ROLES,
   STALENESS_DAYS_MAX,
+  timeSchema,
   TOKEN_LIFETIME_SECONDS_MAX,
   TOKEN_USES_MAX,
+  userNameSchema,
 } from '@etherloom/api';
 import { InvalidArgumentError } from 'commander';
 
@@ -77,6 +85,39 @@ export function parseReference(text: string): string {
   throw new InvalidArgumentError('It must be a name or an id: letters, digits, "-" and "_".');
 }
 
+/** The name of a user. */
+export function parseUserName(text: string): string {
+  return check(userNameSchema, text);
+}
+
+/** What names a user: a name or an id. */
+export function parseUser(text: string): string {
+  if (/^[a-z0-9][a-z0-9_.@+-]{0,127}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the name or the id of a user.');
+}
+
+/** A role. */
+export function parseRole(text: string): Role {
+  const role = ROLES.find((name) => name === text);
+  if (role !== undefined) return role;
+  throw new InvalidArgumentError(`A role is one of ${ROLES.join(', ')}.`);
+}
+
+/** Roles, one after the other. */
+export function collectRoles(text: string, former: readonly Role[] | undefined): readonly Role[] {
+  return [...(former ?? []), parseRole(text)];
+}
+
+/** Permissions, one after the other. */
+export function collectScopes(
+  text: string,
+  former: readonly Permission[] | undefined,
+): readonly Permission[] {
+  const scope = PERMISSIONS.find((name) => name === text);
+  if (scope !== undefined) return [...(former ?? []), scope];
+  throw new InvalidArgumentError(`A scope is one of ${PERMISSIONS.join(', ')}.`);
+}
+
 /** A Linux interface name. */
 export function parseInterface(text: string): string {
   return check(interfaceNameSchema, text);
@@ -92,6 +133,23 @@ export function parseIpv4Pool(text: string): string {
 export function parseIpv6Pool(text: string): string {
   if (text === NO_POOL) return text;
   return check(ipv6PrefixSchema, text, 'A pool looks like fd00:1::/64; "none" leaves IPv6 out.');
+}
+
+/** Days that the ledger is kept. */
+export const parseAuditDays = integerIn(AUDIT_DAYS_MIN, AUDIT_DAYS_MAX);
+/** Number of an entry of the ledger. */
+export const parseEntryNumber = integerIn(0, Number.MAX_SAFE_INTEGER);
+/** Items of a list. */
+export const parseLimit = integerIn(1, LIST_LIMIT_MAX);
+
+/** A time in UTC. */
+export function parseTime(text: string): string {
+  return check(timeSchema, text, 'A time looks like 2026-05-01T08:00:00Z.');
+}
+
+/** A public key. */
+export function parsePublicKey(text: string): string {
+  return check(publicKeySchema, text);
 }
 
 /** A SHA-256 fingerprint, with or without the colons and capitals that openssl prints. */

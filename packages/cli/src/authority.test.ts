@@ -12,7 +12,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Client, PendingStatement } from '@etherloom/api';
-import { createClient, decodeJoinToken, joinSigningText, toBase64url } from '@etherloom/api';
+import {
+  collect,
+  createClient,
+  decodeJoinToken,
+  joinSigningText,
+  toBase64url,
+} from '@etherloom/api';
 import { createPinnedSender } from '@etherloom/transport';
 import { describePending } from './authority/describe.ts';
 import { readVersions } from './authority/view.ts';
@@ -127,7 +133,7 @@ async function keysIn(out: string, purpose: string): Promise<string[]> {
 }
 
 const pendingOf = async (organization: string): Promise<PendingStatement[]> =>
-  (await client.call('authorityPending', { params: { organization } })).items;
+  collect(client, 'authorityPending', { params: { organization } });
 
 async function untilPending(organization: string): Promise<void> {
   const deadline = AbortSignal.timeout(10_000);

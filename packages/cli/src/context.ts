@@ -34,6 +34,18 @@ export function createContext(options: { readonly json?: boolean | undefined }):
   };
 }
 
+let organization: string | undefined;
+
+/** Names the organization of this command's calls; undefined: the only one of whoever asks. */
+export function setOrganization(name: string | undefined): void {
+  organization = name;
+}
+
+/** The organization that a path names where none is given. */
+export function organizationMeant(): string {
+  return organization ?? 'default';
+}
+
 /** Client of the controller that the user is logged in to. */
 export async function openController(): Promise<Client> {
   const login = await resolveLogin(process.env);
@@ -41,10 +53,19 @@ export async function openController(): Promise<Client> {
     tlsFingerprint: login.tlsFingerprint,
     timeoutMs: CONTROLLER_TIMEOUT_MS,
   });
-  const client = createClient({ baseUrl: login.url, send, token: login.token });
+  const client = createClient({
+    baseUrl: login.url,
+    send,
+    token: login.token,
+    ...(organization === undefined ? {} : { organization }),
+  });
   return {
     call: async (name, ...args) =>
       cleanTexts(await client.call(name, ...args)) as CallReply<typeof name>, // its own shape
+    exchange: async (name, ...args) => {
+      const { reply, ...headers } = await client.exchange(name, ...args);
+      return { ...headers, reply: cleanTexts(reply) as CallReply<typeof name> }; // as above
+    },
   };
 }
 

@@ -15,6 +15,8 @@ export const PING_TIMEOUT_MS = 15_000;
 export const PING_INTERVAL_MS = 300;
 /** A token file holds one line; more than this is another file. */
 export const TOKEN_FILE_BYTES_MAX = 4_096;
+/** A password file holds one line. */
+export const PASSWORD_FILE_BYTES_MAX = 2_048;
 /** Standard input that is read for a join token. */
 export const TOKEN_INPUT_BYTES_MAX = 16_384;
 /** A key file of an authority is below 800 bytes; a passphrase file holds one line. */
@@ -24,3 +26,8 @@ export const PASSPHRASE_CHARS_MIN = 12;
 /** After a rotation the controller makes statements network by network: asked so often, so long. */
 export const SETTLE_POLL_MS = 200;
 export const SETTLE_POLLS_MAX = 600;
+/** Files of an organization that are read together, and the size of each: 10,000 nodes fit. */
+export const ORGANIZATION_FILES_MAX = 256;
+export const ORGANIZATION_FILE_BYTES_MAX = 4_194_304;
+/** As much of a reply as is read where it is no export but an error. */
+export const ERROR_REPLY_CHARS_MAX = 65_536;

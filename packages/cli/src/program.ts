@@ -1,12 +1,20 @@
 /** The tree of commands, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
+import { addOrganizationFileCommands } from './commands/apply-export.ts';
+import { addAuditCommands } from './commands/audit.ts';
+import { addApiTokenCommands } from './commands/api-token.ts';
 import { addAuthorityCommands } from './commands/authority.ts';
 import { addHostCommands } from './commands/host.ts';
 import { addJoinCommands } from './commands/join-leave.ts';
 import { addLoginCommand } from './commands/login.ts';
+import { addOrganizationCommands } from './commands/organization.ts';
 import { addNetworkCommands } from './commands/network.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addTokenCommands } from './commands/token.ts';
+import { addUserCommands } from './commands/user.ts';
+import { addWhoamiCommand } from './commands/whoami.ts';
+import { setOrganization } from './context.ts';
+import { parseReference } from './arguments.ts';
 import { describeFailure, EXIT_USAGE } from './failure.ts';
 import type { Failure } from './failure.ts';
 import { choosePalette } from './terminal.ts';
@@ -25,7 +33,7 @@ Examples:
     loom ping west1
 
 Exit status: 0 done, 1 failed, 2 the command line is wrong. Errors go to standard error.
-Environment: LOOM_URL, LOOM_TOKEN, LOOM_TLS_FINGERPRINT (before what login stored), LOOM_SOCKET, NO_COLOR.`;
+Environment: LOOM_URL, LOOM_TOKEN, LOOM_TLS_FINGERPRINT (before what login stored), LOOM_ORGANIZATION, LOOM_SOCKET, NO_COLOR.`;
 
 /** Runs one command line and resolves to the exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
@@ -84,10 +92,36 @@ function buildProgram(isJson: boolean): Command {
   addNetworkCommands(program);
   addTokenCommands(program);
   addNodeCommands(program);
+  addOrganizationFileCommands(program);
   addAuthorityCommands(program);
+  addAuditCommands(program);
+  addOrganizationCommands(program);
+  addUserCommands(program);
+  addApiTokenCommands(program);
+  addWhoamiCommand(program);
+  scopeCommands(program);
   addJoinCommands(program);
   addHostCommands(program);
   return program;
+}
+
+/** Commands that are about logging in, or that name their organization by themselves. */
+const UNSCOPED = new Set(['controller', 'agent', 'login', 'logout', 'whoami', 'organization']);
+
+/** Lets every command that asks the controller, added until here, name an organization. */
+function scopeCommands(program: Command): void {
+  const text = 'organization that is meant (default: LOOM_ORGANIZATION, else your only one)';
+  const visit = (command: Command): void => {
+    if (command.commands.length > 0) return command.commands.forEach(visit);
+    const isGiven = command.options.some(({ long }) => long === '--organization');
+    if (!isGiven) command.option('--organization <name>', text, parseReference);
+  };
+  for (const command of program.commands) if (!UNSCOPED.has(command.name())) visit(command);
+  program.hook('preAction', (_, action) => {
+    const given: unknown = action.opts()['organization'];
+    const fallback = process.env['LOOM_ORGANIZATION'];
+    setOrganization(typeof given === 'string' ? given : fallback === '' ? undefined : fallback);
+  });
 }
 
 function renderFailure(failure: Failure, isJson: boolean): string {

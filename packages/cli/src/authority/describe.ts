@@ -13,7 +13,14 @@ import type {
   Statement,
 } from '@etherloom/api';
 import { networkStatementSchema, statementSchema } from '@etherloom/api';
-import { hashStatement, isSigned, readStatement, rosterHash } from '@etherloom/core';
+import {
+  hashStatement,
+  isSigned,
+  readStatement,
+  rosterHash,
+  rosterTreeRoot,
+} from '@etherloom/core';
+import type { RosterEntry } from '@etherloom/core';
 import { cleanText } from '../clean-text.ts';
 import { CliError } from '../failure.ts';
 
@@ -272,7 +279,7 @@ function describeRoster(
   const parts = item.roster;
   if (
     parts === null ||
-    rosterHash(parts.credentials) !== next.credentials ||
+    rootOf(parts.credentials) !== next.credentials ||
     rosterHash(parts.revocations) !== next.revocations ||
     parts.credentials.length !== next.memberCount ||
     parts.revocations.length !== next.revocationCount ||
@@ -280,10 +287,13 @@ function describeRoster(
   )
     throw contradiction(item, 'the hashes shown with it are not those that it commits to');
   checkHeldRoster(item);
-  const held = new Set(parts.heldCredentials);
-  const added = parts.credentials.filter((hash) => !held.has(hash));
-  const nextHashes = new Set(parts.credentials);
-  const dropped = parts.heldCredentials.filter((hash) => !nextHashes.has(hash));
+  const [credentials, heldCredentials] = [parts.credentials, parts.heldCredentials].map((list) =>
+    list.map(({ hash }) => hash),
+  ) as [string[], string[]]; // one for each of the two
+  const held = new Set(heldCredentials);
+  const added = credentials.filter((hash) => !held.has(hash));
+  const nextHashes = new Set(credentials);
+  const dropped = heldCredentials.filter((hash) => !nextHashes.has(hash));
   const unseen = added.filter((hash) => !others.shown.has(hash)).length;
   const unended = dropped.filter((hash) => !others.replaced.has(hash)).length;
   const revocations = new Set(parts.revocations);
@@ -302,13 +312,20 @@ function describeRoster(
   };
 }
 
+/** A list that names a node twice has no root. */
+function rootOf(entries: readonly RosterEntry[]): string | undefined {
+  const nodeIds = new Set(entries.map(({ nodeId }) => nodeId));
+  return nodeIds.size === entries.length ? rosterTreeRoot(entries) : undefined;
+}
+
 function checkHeldRoster(item: PendingStatement): void {
   if (item.held === null || item.roster === null) return;
   const read = readStatement(item.held, statementSchema);
   const held = read.ok && read.statement.type === 'roster' ? read.statement : null;
   const { heldCredentials, heldRevocations } = item.roster;
   if (
-    held?.credentials !== rosterHash(heldCredentials) ||
+    held === null ||
+    held.credentials !== rootOf(heldCredentials) ||
     held.revocations !== rosterHash(heldRevocations)
   )
     throw contradiction(item, 'the hashes shown as in force are not those of the roster in force');

@@ -1,5 +1,6 @@
 /** loom authority init | rotate | recover: the next version of an authority. */
 import type { AuthorityView, Client, SignedStatement } from '@etherloom/api';
+import { collect } from '@etherloom/api';
 import type { Authority } from '@etherloom/core';
 import { addSignature, changesRecovery } from '@etherloom/core';
 import { describePending } from '../authority/describe.ts';
@@ -15,7 +16,7 @@ import {
   untilSettled,
 } from '../authority/view.ts';
 import type { Context } from '../context.ts';
-import { createContext, openController } from '../context.ts';
+import { createContext, openController, organizationMeant } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { count } from '../terminal.ts';
 import { readKeyFiles } from './authority-sign.ts';
@@ -62,7 +63,7 @@ async function openBase(options: ChangeOptions, paths: readonly string[]): Promi
   const context = createContext(options);
   const signers = await readKeyFiles(paths, options.passphraseFile);
   const client = await openController();
-  const organization = options.organization ?? signers[0]?.organizationId ?? 'default';
+  const organization = options.organization ?? signers[0]?.organizationId ?? organizationMeant();
   const view = await client.call('authorityShow', { params: { organization } });
   return {
     context,
@@ -118,7 +119,7 @@ async function signAgain(
 ): Promise<number> {
   const settled = await untilSettled(client, view);
   const params = { organization: view.organizationId };
-  const { items } = await client.call('authorityPending', { params });
+  const items = await collect(client, 'authorityPending', { params });
   const again = describePending(items, readVersions(settled)).filter(({ isAgain }) => isAgain);
   const signatures = again.flatMap(({ item }) =>
     fresh

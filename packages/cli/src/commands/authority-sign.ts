@@ -6,8 +6,9 @@ import { readKeyFile, readPassphraseFile } from '../authority/key-file.ts';
 import { renderPending } from '../authority/render.ts';
 import { sendSignatures, signableBy, signaturesOf } from '../authority/sign.ts';
 import { readPinnedAuthority, readVersions, untilSettled } from '../authority/view.ts';
+import { collect } from '@etherloom/api';
 import type { Context } from '../context.ts';
-import { createContext, openController } from '../context.ts';
+import { createContext, openController, organizationMeant } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { count } from '../terminal.ts';
 
@@ -39,11 +40,11 @@ export async function signPending(options: SignOptions): Promise<void> {
   const context = createContext(options);
   const keys = await readKeyFiles(options.key, options.passphraseFile);
   const client = await openController();
-  const organization = options.organization ?? keys[0]?.organizationId ?? 'default';
+  const organization = options.organization ?? keys[0]?.organizationId ?? organizationMeant();
   const shown = await client.call('authorityShow', { params: { organization } });
   const view = await untilSettled(client, shown);
   const authority = readPinnedAuthority(view, keys);
-  const { items } = await client.call('authorityPending', { params: { organization } });
+  const items = await collect(client, 'authorityPending', { params: { organization } });
   const described = describePending(items, readVersions(view));
   const wanted = described.filter((one) =>
     keys.some((key) => signableBy(key, [one], authority).length > 0),

@@ -1,20 +1,20 @@
 /** loom authority show | init | pending | sign | rotate | recover */
 import type { AuthorityView } from '@etherloom/api';
-import { AUTHORITY_KEYS_MAX } from '@etherloom/api';
+import { AUTHORITY_KEYS_MAX, collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import { integerIn, parseKey, parseReference } from '../arguments.ts';
 import { describePending } from '../authority/describe.ts';
 import { renderPending } from '../authority/render.ts';
 import { readAuthority, readVersions } from '../authority/view.ts';
 import type { Context } from '../context.ts';
-import { createContext, openController } from '../context.ts';
+import { createContext, openController, organizationMeant } from '../context.ts';
 import { withJson } from '../options.ts';
 import { count, renderFields } from '../terminal.ts';
 import { initAuthority, recoverAuthority, rotateAuthority } from './authority-change.ts';
 import { signPending } from './authority-sign.ts';
 
 const parseCount = integerIn(1, AUTHORITY_KEYS_MAX);
-const collect =
+const several =
   <T>(parse: (text: string) => T) =>
   (text: string, before: readonly T[] | undefined): T[] => [...(before ?? []), parse(text)];
 const path = (text: string): string => text;
@@ -33,7 +33,7 @@ export function addAuthorityCommands(program: Command): void {
     .action(showPending);
   common(authority.command('sign'))
     .description('sign what waits, after showing it')
-    .requiredOption('--key <file>', 'key file; may be given several times', collect(path))
+    .requiredOption('--key <file>', 'key file; may be given several times', several(path))
     .option('--passphrase-file <file>', 'passphrase that opens the key files')
     .option('--yes', 'sign without asking')
     .action(signPending);
@@ -45,7 +45,7 @@ function addChangeCommands(authority: Command): void {
     .option(
       '--recovery-key <file>',
       'recovery key file, to replace recovery keys; several times',
-      collect(path),
+      several(path),
     )
     .option('--offline', 'make the keys here: changes then wait for `loom authority sign`')
     .option('--keys <n>', 'keys to make (with --offline; default 1)', parseCount)
@@ -57,15 +57,15 @@ function addChangeCommands(authority: Command): void {
     .action(initAuthority);
   withFiles(common(authority.command('rotate')))
     .description('put other keys in the place of those in force')
-    .option('--key <file>', 'key file that signs the change; several times', collect(path))
+    .option('--key <file>', 'key file that signs the change; several times', several(path))
     .option(
       '--recovery-key <file>',
       'recovery key file, to replace recovery keys; several times',
-      collect(path),
+      several(path),
     )
     .option('--held', 'the controller makes and keeps the key')
     .option('--keys <n>', 'make n keys here in place of all', parseCount)
-    .option('--drop <key>', 'public key to leave out; several times', collect(parseKey))
+    .option('--drop <key>', 'public key to leave out; several times', several(parseKey))
     .option('--add <n>', 'keys to make here beside those that stay', parseCount)
     .option('--threshold <m>', 'keys that must sign (default: as before, or all)', parseCount)
     .addHelpText(
@@ -78,7 +78,7 @@ function addChangeCommands(authority: Command): void {
     .requiredOption(
       '--recovery-key <file>',
       'recovery key file; may be given several times',
-      collect(path),
+      several(path),
     )
     .option('--held', 'the controller makes and keeps the key')
     .option('--keys <n>', 'make n keys here', parseCount)
@@ -118,7 +118,7 @@ interface ShowOptions {
 async function show(options: ShowOptions): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const params = { organization: options.organization ?? 'default' };
+  const params = { organization: options.organization ?? organizationMeant() };
   const view = await client.call('authorityShow', { params });
   context.show(view, () => renderAuthority(view, context));
 }
@@ -160,12 +160,12 @@ function renderAuthority(view: AuthorityView, context: Context): string {
 async function showPending(options: ShowOptions): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const params = { organization: options.organization ?? 'default' };
+  const params = { organization: options.organization ?? organizationMeant() };
   const view = await client.call('authorityShow', { params });
-  const reply = await client.call('authorityPending', { params });
-  context.show(reply, () =>
-    reply.items.length === 0
+  const items = await collect(client, 'authorityPending', { params });
+  context.show({ items }, () =>
+    items.length === 0
       ? 'Nothing waits.'
-      : renderPending(describePending(reply.items, readVersions(view)), context),
+      : renderPending(describePending(items, readVersions(view)), context),
   );
 }

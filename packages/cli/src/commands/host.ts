@@ -93,6 +93,10 @@ function renderStatus(status: AgentStatus, context: Context): string {
         : `${status.nodeName} (${status.nodeId})`,
     ],
     ['Controller', controller.url === null ? 'none' : `${controller.url}, ${link}`],
+    ...controller.others.map(
+      ({ url, isUp }) =>
+        ['', `${url}, ${isUp === false ? palette.warning('down') : 'can be gone to'}`] as const,
+    ),
     [
       'Data path',
       `${running}${datapath.restarts > 0 ? `, restarted ${datapath.restarts} times` : ''}`,
@@ -163,6 +167,16 @@ function renderBudget(network: AgentStatus['networks'][number], { palette }: Con
   return `${left(trust.ownSecondsLeft)} without a controller${peer}; ${valid}`;
 }
 
+/** Of a large network a host holds those that it deals with. */
+function renderMembers({
+  members,
+  memberCount,
+  revision,
+}: AgentStatus['networks'][number]): string {
+  const held = memberCount === undefined ? `${members}` : `${members} held of ${memberCount}`;
+  return `${held}, at revision ${revision}`;
+}
+
 function renderNetworks(status: AgentStatus, context: Context): string {
   return status.networks
     .map((network) => {
@@ -172,7 +186,7 @@ function renderNetworks(status: AgentStatus, context: Context): string {
           : [['  Problem', context.palette.bad(network.problem)] as const]),
         ['  Addresses', network.addresses.join(', ') || 'none'],
         ['  MAC, MTU', `${network.mac}, ${network.mtuBytes} bytes`],
-        ['  Members', `${network.members} at revision ${network.revision}`],
+        ['  Members', renderMembers(network)],
         ['  Credential', renderBudget(network, context)],
         ['  Sent', `${network.sentFrames} frames, ${formatBytes(network.sentBytes)}`],
         ['  Received', `${network.receivedFrames} frames, ${formatBytes(network.receivedBytes)}`],

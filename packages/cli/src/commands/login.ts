@@ -1,24 +1,38 @@
 /**
  * loom login: stores URL, token and pinned certificate of a controller, after it was asked with
- * them.
+ * them. With a user name and a password the controller makes an API token, which ends by itself;
+ * the password is stored nowhere. loom logout revokes the token and forgets it.
  */
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import { createClient } from '@etherloom/api';
+import { hostname } from 'node:os';
+import type { Client } from '@etherloom/api';
+import { ApiError, createClient } from '@etherloom/api';
 import { createPinnedSender } from '@etherloom/transport';
 import type { Command } from 'commander';
-import { parseControllerUrl, parseFingerprint } from '../arguments.ts';
+import {
+  parseControllerUrl,
+  parseDuration,
+  parseFingerprint,
+  parseName,
+  parseUserName,
+} from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { createContext } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { fetchFingerprint } from '../fetch-fingerprint.ts';
 import { CONTROLLER_TIMEOUT_MS, TOKEN_FILE_BYTES_MAX } from '../limits.ts';
-import { loginPath, writeLogin } from '../login-file.ts';
+import { loginPath, readLogin, writeLogin } from '../login-file.ts';
 import { withJson } from '../options.ts';
+import { ask, readPasswordFile } from '../password-prompt.ts';
 
 interface LoginOptions {
   readonly json?: boolean;
-  readonly tokenFile: string;
+  readonly tokenFile?: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly organization?: string;
+  readonly expires?: number;
   readonly tlsFingerprint?: string;
 }
 
@@ -30,10 +44,14 @@ export function addLoginCommand(program: Command): void {
   withJson(program.command('login'))
     .description('store which controller to talk to, and as whom')
     .argument('<url>', 'for example https://192.0.2.1:8443', parseControllerUrl)
-    .requiredOption(
+    .option(
       '--token-file <file>',
-      'file with the admin token (DIR/admin.token of the controller)',
+      'file with an API token, or with the admin token (DIR/admin.token of the controller)',
     )
+    .option('--user <name>', 'log in as this user; without it you are asked', parseUserName)
+    .option('--password-file <file>', 'file with its password; without it you are asked')
+    .option('--organization <name>', 'where the user logs in (default: default)', parseName)
+    .option('--expires <duration>', 'life of the token that is made (default: 30d)', parseDuration)
     .option(
       '--tls-fingerprint <sha256>',
       'fingerprint of the controller; without it you are asked',
@@ -41,21 +59,78 @@ export function addLoginCommand(program: Command): void {
     )
     .addHelpText('after', `\nWhere the fingerprint comes from: ${HOW_TO_GET}.`)
     .action(login);
+  withJson(program.command('logout'))
+    .description('revoke the API token of the login, and forget it')
+    .action(logout);
 }
 
 async function login(url: string, options: LoginOptions): Promise<void> {
   const context = createContext(options);
-  const token = await readToken(options.tokenFile);
+  const { tokenFile } = options;
+  if (tokenFile !== undefined && (options.user ?? options.passwordFile) !== undefined)
+    throw new CliError('usage', '--token-file and --user exclude each other');
+  const ofFile = tokenFile === undefined ? null : await readToken(tokenFile);
+  if (ofFile === null) checkCanAsk(options);
   const tlsFingerprint = options.tlsFingerprint ?? (await confirmFingerprint(url, context));
   const send = createPinnedSender({ tlsFingerprint, timeoutMs: CONTROLLER_TIMEOUT_MS });
+  const token = ofFile ?? (await makeToken(createClient({ baseUrl: url, send }), options));
   const client = createClient({ baseUrl: url, send, token });
-  await client.call('organizationList');
+  await client.call('sessionShow');
   const path = loginPath(process.env);
   await writeLogin(path, { url, token, tlsFingerprint });
   context.show(
     { url, tlsFingerprint, file: path },
     () => `Logged in to ${url}; stored in ${path}.`,
   );
+}
+
+/** Nothing is asked over the network for a login that cannot end. */
+function checkCanAsk({ user, passwordFile }: LoginOptions): void {
+  if ((user !== undefined && passwordFile !== undefined) || process.stdin.isTTY) return;
+  throw new CliError(
+    'usage',
+    'nobody can be asked here: use --token-file FILE, or --user NAME with --password-file FILE',
+  );
+}
+
+/** The token that the controller makes for a user name and a password. */
+async function makeToken(client: Client, options: LoginOptions): Promise<string> {
+  const name = options.user ?? parseUserName((await ask('User: ', false)).trim());
+  const password =
+    options.passwordFile === undefined
+      ? await ask('Password: ', true)
+      : await readPasswordFile(options.passwordFile);
+  const made = await client.call('loginToken', {
+    body: {
+      name,
+      password,
+      tokenName: `login from ${hostname()}`.replace(/[^\w .@+-]/g, '-').slice(0, 64),
+      ...(options.organization === undefined ? {} : { organization: options.organization }),
+      ...(options.expires === undefined ? {} : { lifetimeSeconds: options.expires }),
+    },
+  });
+  return made.token;
+}
+
+async function logout(options: { readonly json?: boolean }): Promise<void> {
+  const context = createContext(options);
+  const path = loginPath(process.env);
+  const login = await readLogin(path);
+  if (login === null) return context.show({}, () => 'Nobody is logged in.');
+  const { url, token, tlsFingerprint } = login;
+  const isApiToken = token.startsWith('loom_');
+  if (isApiToken) {
+    const send = createPinnedSender({ tlsFingerprint, timeoutMs: CONTROLLER_TIMEOUT_MS });
+    await createClient({ baseUrl: url, send, token })
+      .call('sessionDelete')
+      .catch((error: unknown) => {
+        // One that is over already is what was wanted.
+        if (!(error instanceof ApiError) || error.code !== 'unauthenticated') throw error;
+      });
+  }
+  await rm(path);
+  const what = isApiToken ? 'revoked its token' : 'its token, that of admin.token, stays good';
+  context.show({}, () => `Logged out of ${url}: ${what}.`);
 }
 
 async function readToken(path: string): Promise<string> {

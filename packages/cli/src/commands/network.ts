@@ -1,5 +1,6 @@
 /** loom network create | set | list | show | delete */
 import type { Membership, Network, NetworkSettings } from '@etherloom/api';
+import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import {
@@ -151,11 +152,11 @@ function toPool(text: string): string | null {
 async function listNetworks(options: JsonOption): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const reply = await client.call('networkList');
-  context.show(reply, () => {
-    if (reply.items.length === 0) return 'No networks. Create one: loom network create NAME';
+  const items = await collect(client, 'networkList');
+  context.show({ items }, () => {
+    if (items.length === 0) return 'No networks. Create one: loom network create NAME';
     const columns = ['NAME', '>VNI', 'IPV4', 'IPV6', '>MTU', '>MEMBERS'];
-    const rows = reply.items.map((item) => [
+    const rows = items.map((item) => [
       { text: item.name, mark: context.palette.bold },
       String(item.vni),
       item.ipv4 ?? '-',
@@ -172,9 +173,9 @@ async function showNetwork(given: string, options: JsonOption): Promise<void> {
   const client = await openController();
   const network = await client.call('networkShow', { params: { network: given } });
   if (context.isJson) return context.show(network, () => '');
-  const members = await client.call('memberList', { params: { network: network.id } });
+  const members = await collect(client, 'memberList', { params: { network: network.id } });
   context.print(renderNetwork(network, context));
-  context.print(`\n${renderMembers(members.items, context)}`);
+  context.print(`\n${renderMembers(members, context)}`);
 }
 
 async function deleteNetwork(given: string, options: JsonOption): Promise<void> {

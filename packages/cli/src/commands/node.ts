@@ -1,5 +1,6 @@
 /** loom node list | show | approve | remove */
 import type { Node } from '@etherloom/api';
+import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import { parseReference } from '../arguments.ts';
 import type { Context } from '../context.ts';
@@ -33,11 +34,11 @@ export function addNodeCommands(program: Command): void {
 async function listNodes(options: JsonOption): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const reply = await client.call('nodeList');
-  context.show(reply, () => {
-    if (reply.items.length === 0)
+  const items = await collect(client, 'nodeList');
+  context.show({ items }, () => {
+    if (items.length === 0)
       return 'No nodes. Create a join token: loom token create --network NAME';
-    const rows = reply.items.map((item) => [
+    const rows = items.map((item) => [
       { text: item.name, mark: context.palette.bold },
       renderConnected(item, context),
       item.memberships.map((membership) => membership.networkName).join(', ') || '-',

@@ -1,4 +1,5 @@
 /** loom token create | list | revoke */
+import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import { parseDuration, parseReference, parseUses } from '../arguments.ts';
 import { createContext, openController } from '../context.ts';
@@ -43,14 +44,14 @@ export function addTokenCommands(program: Command): void {
 async function listTokens(options: { readonly json?: boolean }): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const reply = await client.call('tokenList');
-  if (context.isJson) return context.show(reply, () => '');
-  if (reply.items.length === 0)
+  const items = await collect(client, 'tokenList');
+  if (context.isJson) return context.show({ items }, () => '');
+  if (items.length === 0)
     return context.print('No join tokens. Create one: loom token create --network NAME');
-  const networks = (await client.call('networkList')).items;
+  const networks = await collect(client, 'networkList');
   const nameOf = new Map(networks.map(({ id, name }) => [id, name]));
   const now = Date.now();
-  const rows = reply.items.map((item) => [
+  const rows = items.map((item) => [
     item.id,
     nameOf.get(item.networkId) ?? item.networkId,
     `${item.usesLeft} of ${item.uses}`,

@@ -1,0 +1,143 @@
+/** loom apply and loom export against a real controller. */
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const LOOM = join(import.meta.dirname, '../../../loom');
+
+const FILE = `etherloom: 1
+networks:
+  lab:
+    ipv4: 10.3.0.0/24
+    ipv6: fd00:3:0::/64
+    settings: { clones: reject }
+    reservations:
+      - { address: 10.3.0.9, note: printer }
+      - { address: "fd00:3:0::9", note: "" }
+  plain: {}
+`;
+
+interface Run {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let directory: string;
+let controller: ChildProcess;
+let environment: Record<string, string | undefined>;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'loom-apply-'));
+  const args = [
+    'controller',
+    '--data',
+    join(directory, 'data'),
+    '--listen',
+    '127.0.0.1:0',
+    '--json',
+  ];
+  controller = spawn(LOOM, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const stdout = controller.stdout;
+  if (stdout === null) throw new Error('is a pipe');
+  const line = await firstLine(stdout);
+  const ready = JSON.parse(line) as Record<string, string>; // the ready line
+  environment = {
+    ...process.env,
+    LOOM_URL: ready['url'],
+    LOOM_TOKEN: readFileSync(ready['adminTokenFile'] ?? '', 'utf8').trim(),
+    LOOM_TLS_FINGERPRINT: ready['tlsFingerprint'],
+  };
+});
+
+afterAll(async () => {
+  const ended = new Promise((resolve) => controller.once('exit', resolve));
+  controller.kill('SIGTERM');
+  await ended;
+  rmSync(directory, { recursive: true });
+});
+
+test('--plan shows the difference and changes nothing; apply makes it; again there is none', async () => {
+  const path = write('organization.yaml', FILE);
+  const planned = await loom(['apply', path, '--plan']);
+  expect(planned).toMatchObject({ status: 0, stderr: '' });
+  expect(planned.stdout).toContain('+ network lab (IPv4 10.3.0.0/24, IPv6 fd00:3:0::/64)');
+  expect(planned.stdout).toContain('4 to make, 0 to change, 0 to remove');
+  expect((await exported()).networks).toEqual({});
+  expect((await loom(['apply', path])).stdout).toContain('Done: 4 to make');
+  for (const options of [[], ['--prune'], ['--plan', '--prune']])
+    expect((await loom(['apply', path, ...options])).stdout).toBe(
+      'Everything is as the files say.\n',
+    );
+});
+
+test('an export that is applied to what it was made of changes nothing', async () => {
+  const path = join(directory, 'export.yaml');
+  expect(await loom(['export', '--out', path])).toMatchObject({ status: 0, stdout: '' });
+  const run = await loom(['apply', path, '--prune', '--json']);
+  expect(JSON.parse(run.stdout)).toEqual({ steps: [], waits: [], done: 0 });
+  const text = readFileSync(path, 'utf8');
+  expect(text).toContain('clones: reject');
+  expect((await loom(['export'])).stdout, 'the same text each time').toBe(text);
+});
+
+test('changes settings, and with --prune removes what is not named', async () => {
+  const path = write(
+    'less.yaml',
+    'etherloom: 1\nnetworks:\n  lab: { settings: { clones: split } }\n',
+  );
+  expect((await loom(['apply', path])).stdout).toContain('settings.clones: reject -> split');
+  expect(Object.keys((await exported()).networks)).toEqual(['lab', 'plain']);
+  expect((await loom(['apply', path, '--prune'])).stdout).toContain('- network plain');
+  expect(Object.keys((await exported()).networks)).toEqual(['lab']);
+});
+
+test('what cannot be changed is refused before anything is done', async () => {
+  const path = write(
+    'fixed.yaml',
+    'etherloom: 1\nnetworks:\n  another: {}\n  lab: { ipv4: 10.4.0.0/24 }\n',
+  );
+  const run = await loom(['apply', path]);
+  expect(run).toMatchObject({ status: 1, stdout: '' });
+  expect(run.stderr).toContain('nothing was changed');
+  expect(Object.keys((await exported()).networks)).toEqual(['lab']);
+});
+
+test('a step that the controller refuses: what was done and what was not is said', async () => {
+  const reservations = '[{ address: 10.5.0.3 }, { address: 10.99.0.3 }, { address: 10.5.0.4 }]';
+  const path = write(
+    'half.yaml',
+    `etherloom: 1\nnetworks:\n  half: { ipv4: 10.5.0.0/24, reservations: ${reservations} }\n`,
+  );
+  const run = await loom(['apply', path]);
+  expect(run.status).toBe(1);
+  expect(run.stderr).toContain('2 of 4 steps are done; 2 are not, from: + reservation 10.99.0.3');
+  expect(run.stderr).toContain('is not in pool');
+});
+
+function write(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+async function exported(): Promise<{ networks: Record<string, unknown> }> {
+  return JSON.parse((await loom(['export', '--json'])).stdout);
+}
+
+function loom(args: readonly string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(LOOM, args, { env: environment }, (error, stdout, stderr) => {
+      resolve({ status: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+async function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input: stream })) return line;
+  throw new Error('it printed nothing');
+}

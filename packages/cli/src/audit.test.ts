@@ -1,0 +1,114 @@
+/** `loom audit` as a child process against a real controller. */
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ledgerSchema } from '@etherloom/api';
+
+const LOOM = fileURLToPath(new URL('../../../loom', import.meta.url));
+
+interface Ready {
+  readonly url: string;
+  readonly tlsFingerprint: string;
+  readonly adminTokenFile: string;
+}
+
+let directory: string;
+let controller: ChildProcess;
+let login: Record<string, string>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'loom-audit-'));
+  const data = join(directory, 'controller');
+  controller = spawn(LOOM, ['controller', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const line = await new Promise<string>((resolve, reject) => {
+    if (controller.stdout === null) return reject(new Error('it has no output'));
+    createInterface({ input: controller.stdout }).once('line', resolve);
+  });
+  const ready = JSON.parse(line) as Ready; // the ready line of the controller
+  login = {
+    LOOM_URL: ready.url,
+    LOOM_TOKEN: (await readFile(ready.adminTokenFile, 'utf8')).trim(),
+    LOOM_TLS_FINGERPRINT: ready.tlsFingerprint,
+  };
+  await loom(['network', 'create', 'demo']);
+  await loom(['network', 'set', 'demo', '--staleness-days', '5']);
+}, 30_000);
+
+afterAll(async () => {
+  const ended = new Promise((resolve) => controller.once('exit', resolve));
+  controller.kill('SIGTERM');
+  await ended;
+  await rm(directory, { recursive: true });
+});
+
+function loom(
+  args: readonly string[],
+): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, ...login, NO_COLOR: '1' };
+    execFile(LOOM, [...args], { env }, (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+test('list shows who did what, filtered, and as JSON', async () => {
+  const { stdout } = await loom(['audit', 'list', '--action', 'network.settings']);
+  expect(stdout).toMatch(/NUMBER +TIME +ACTOR/);
+  expect(stdout).toMatch(/admin\.token +network\.settings +demo +127\.0\.0\.1/);
+  expect(stdout).not.toContain('network.create');
+  const json = await loom(['audit', 'list', '--limit', '1', '--json']);
+  expect(JSON.parse(json.stdout)).toMatchObject({ items: [{ action: 'network.settings' }] });
+});
+
+test('the controller, and an export of it, verify with the key that show names', async () => {
+  const shown = ledgerSchema.parse(JSON.parse((await loom(['audit', 'show', '--json'])).stdout));
+  const key = ['--key', shown.keys[0] ?? ''];
+  const online = await loom(['audit', 'verify', ...key]);
+  expect(online).toMatchObject({ status: 0, stderr: '' });
+  expect(online.stdout).toContain(`entries 1 to ${shown.head.number}`);
+  const file = join(directory, 'ledger.jsonl');
+  expect((await loom(['audit', 'export', file])).status).toBe(0);
+  expect((await loom(['audit', 'verify', file, ...key])).status).toBe(0);
+  expect((await loom(['audit', 'export'])).stdout.split('\n').slice(0, -2)).toEqual(
+    (await readFile(file, 'utf8')).split('\n').slice(0, -2), // all but the time of the end
+  );
+});
+
+test('without a pinned key it says so', async () => {
+  const { status, stderr } = await loom(['audit', 'verify']);
+  expect(status).toBe(0);
+  expect(stderr).toContain('No key was pinned');
+});
+
+test('a changed, a shortened and a broken export fail with exit status 1', async () => {
+  const { stdout: whole } = await loom(['audit', 'export']);
+  const tampered = [
+    whole.replace('"stalenessDays":5', '"stalenessDays":7'),
+    `${whole.trimEnd().split('\n').slice(0, -1).join('\n')}\n`,
+    whole.slice(0, -20),
+    '',
+  ];
+  for (const [i, text] of tampered.entries()) {
+    const file = join(directory, `tampered-${i}`);
+    await writeFile(file, text);
+    const { status, stderr, stdout } = await loom(['audit', 'verify', file]);
+    expect([i, status, stdout]).toEqual([i, 1, '']);
+    expect(stderr).toMatch(/does not verify|cut off/);
+  }
+  expect((await loom(['audit', 'verify', join(directory, 'nothing')])).stderr).toContain(
+    'cannot be read',
+  );
+});
+
+test('keep changes for how long, within its bounds', async () => {
+  expect((await loom(['audit', 'keep', '90'])).stdout).toContain('90 days');
+  expect(await loom(['audit', 'keep', '7'])).toMatchObject({ status: 2 });
+});
