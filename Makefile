@@ -17,8 +17,8 @@ C_FILES = $(wildcard datapath/src/*.c datapath/test/*.c datapath/fuzz/*.c) datap
 
 STATIC_RINGS := check-format check-lint check-types check-imports check-vocabulary check-tidy check-generated
 C_RINGS := test-datapath test-datapath-sanitized test-datapath-fuzz-replay check-clang-tidy
-CHECK_RINGS := $(STATIC_RINGS) test-unit test-differential $(C_RINGS)
-ROOT_RINGS := test-netns test-tsan
+CHECK_RINGS := $(STATIC_RINGS) test-unit test-postgres test-differential $(C_RINGS)
+ROOT_RINGS := test-netns test-tsan test-e2e
 
 .PHONY: help
 help: ## Show this list
@@ -34,7 +34,7 @@ check: ## Everything that needs no root: static checks, unit tests, C in two bui
 	@$(RINGS) $(CHECK_RINGS)
 
 .PHONY: check-root
-check-root: datapath ## Tests in network namespaces (root)
+check-root: datapath console ## Tests in network namespaces and in a browser (root)
 	@$(RINGS) $(ROOT_RINGS)
 
 .PHONY: test
@@ -69,7 +69,7 @@ tsan: ## Compile the data path under ThreadSanitizer (clang)
 	@$(MAKE) -C datapath -f tsan.mk
 
 .PHONY: run
-run: datapath ## The demonstration of `npm start` (root)
+run: datapath console ## The demonstration of `npm start` (root)
 	@$(NODE) tools/bootstrap.mjs start -- $(ARGS)
 
 ## Single static checks
@@ -85,6 +85,7 @@ check-lint: ## Lint, type-aware
 .PHONY: check-types
 check-types: ## Type check
 	@$(BIN)/tsc --noEmit -p .
+	@$(BIN)/tsc --noEmit -p packages/console
 
 .PHONY: check-imports
 check-imports: ## Which package may import which
@@ -114,6 +115,10 @@ check-clang-tidy: ## clang-tidy on the data path, findings are errors
 test-unit: ## Unit and contract tests of TypeScript
 	@$(VITEST) --project unit --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-unit.json $(ARGS)
 
+.PHONY: test-postgres
+test-postgres: ## The controller's tests on PostgreSQL, and those of that engine
+	@$(VITEST) --project postgres --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-postgres.json $(ARGS)
+
 .PHONY: test-sim
 test-sim: ## The simulation's tests
 	@$(VITEST) --project sim --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-sim.json $(ARGS)
@@ -125,6 +130,10 @@ test-netns: datapath ## The tests in namespaces (root)
 .PHONY: test-tsan
 test-tsan: tsan ## Threads of the data path under load, watched by ThreadSanitizer (root)
 	@$(VITEST) --project tsan --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-tsan.json $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: datapath console ## The console in a browser, before a real controller and real agents (root)
+	@$(VITEST) --project e2e --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test-e2e.json $(ARGS)
 
 .PHONY: test-datapath
 test-datapath: ## C build with all warnings as errors, and its tests
@@ -159,6 +168,14 @@ test-differential: ## The data path against the reference implementation, on ran
 datapath: ## Compile the data path
 	@$(MAKE) -C datapath
 
+CONSOLE_SOURCES = $(shell find packages/console/index.html packages/console/src packages/api/src -type f -not -name '*.test.ts')
+
+.PHONY: console
+console: packages/console/dist/index.html ## Build the console that the controller serves
+
+packages/console/dist/index.html: tools/build-console.ts package-lock.json $(CONSOLE_SOURCES)
+	@$(NODE) tools/build-console.ts
+
 .PHONY: bench-tools
 bench-tools: .cache/bench/udp_blast
 
@@ -178,4 +195,4 @@ format: ## Format TypeScript and JSON in place
 .PHONY: clean
 clean: ## Remove what was built and the reports; node_modules stays
 	@$(MAKE) -C datapath clean
-	@rm -rf .cache
+	@rm -rf .cache packages/console/dist

@@ -7,7 +7,7 @@
  * data path; then it runs what was asked for with the pinned Node. Each part is skipped when its
  * result is there.
  *
- *   node tools/bootstrap.mjs start|test|bench|check|sim|fuzz|soak -- ARGUMENTS
+ *   node tools/bootstrap.mjs start|test|bench|check|sim|fuzz|soak|sim-agents -- ARGUMENTS
  *
  * Set-up prints to standard error, so that standard output holds what the program itself prints.
  * Set-ups of one checkout
@@ -38,6 +38,18 @@ const sanitizer = () => {
   return (
     existsSync(directory) &&
     readdirSync(directory).some((version) => existsSync(join(directory, version, 'lib/linux')))
+  );
+};
+
+/** A PostgreSQL server of the oldest version that is supported, or a later one. */
+const postgres = () => {
+  const directory = '/usr/lib/postgresql';
+  return (
+    existsSync(directory) &&
+    readdirSync(directory).some(
+      (version) =>
+        Number(version) >= 15 && existsSync(join(directory, version, 'bin/pg_basebackup')),
+    )
   );
 };
 
@@ -82,6 +94,8 @@ const TEST_PACKAGES = [
     isOptional: true,
   },
   NFTABLES,
+  { name: 'chromium', isThere: command('chromium'), why: 'journeys through the console' },
+  { name: 'postgresql', isThere: postgres, why: 'the controller keeps its state in it, too' },
   { name: 'procps', isThere: command('ps'), why: 'lists the processes that a test left' },
   { name: 'tcpdump', isThere: command('tcpdump'), why: 'looks at what really crosses a device' },
 ];
@@ -118,6 +132,10 @@ const WORDS = {
   sim: { packages: BASE_PACKAGES, run: (args) => make('sim', args) },
   fuzz: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('fuzz', args) },
   soak: { packages: [...BASE_PACKAGES, ...TEST_PACKAGES], run: (args) => make('soak', args) },
+  'sim-agents': {
+    packages: BASE_PACKAGES,
+    run: (args) => [PINNED_NODE, 'test/sim-agents/run.ts', ...args],
+  },
 };
 
 /** Thrown for what a person has to change; its message is all that is printed. */
@@ -196,6 +214,7 @@ async function setUp(packages) {
     { title: 'system packages', run: () => installSystemPackages(packages) },
     { title: 'npm packages and the pinned Node', run: installNpmPackages },
     { title: 'compiling the data path', run: compileDataPath },
+    { title: 'building the console', run: buildConsole },
   ];
   for (const [i, step] of steps.entries()) {
     const began = performance.now();
@@ -295,6 +314,11 @@ function isInstalled() {
 async function compileDataPath() {
   const { status, output } = await capture('make', ['datapath', `-j${cpus().length}`], {});
   if (status !== 0) throw new Refusal(`\ncompiling the data path failed:\n${tail(output)}`);
+}
+
+async function buildConsole() {
+  const { status, output } = await capture('make', ['console'], {});
+  if (status !== 0) throw new Refusal(`\nbuilding the console failed:\n${tail(output)}`);
 }
 
 function make(target, args) {

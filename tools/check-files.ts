@@ -22,9 +22,9 @@ export interface SourceFile {
 /** Files of a tree that a check reads; more means that the walk left the tree. */
 export const TREE_FILES_MAX = 20_000;
 
-const SKIPPED_FOLDERS = new Set(['node_modules', '.git', '.cache', 'build', 'corpus']);
+const SKIPPED_FOLDERS = new Set(['node_modules', '.git', '.cache', 'build', 'dist', 'corpus']);
 const TEXT_NAME =
-  /\.(ts|mts|mjs|js|json|c|h|md|sh|hex|yaml|yml|service|html|css)$|^(Makefile|run|loom|LICENSE)$/;
+  /\.(tsx|ts|mts|mjs|js|json|c|h|md|sh|hex|yaml|yml|service|html|css)$|^(Makefile|run|loom|LICENSE)$/;
 
 /** Reads every text file of ours below `root`, sorted by path. */
 export function readTree(root: string): SourceFile[] {

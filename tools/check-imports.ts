@@ -50,7 +50,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   controller: {
     imports: ['api', 'core'],
-    testImports: ['transport'],
+    testImports: ['transport', 'lab'],
     why: 'the controller is reached over its API only',
   },
   agent: {
@@ -121,7 +121,7 @@ export type Declared = Readonly<Record<string, ReadonlySet<string>>>;
 export function checkImports(files: readonly SourceFile[]): Finding[] {
   const declared = declaredOf(files);
   const sources = files.filter(
-    ({ path }) => /\.(ts|mts|mjs|js)$/.test(path) && roomOf(path) !== undefined,
+    ({ path }) => /\.(tsx|ts|mts|mjs|js)$/.test(path) && roomOf(path) !== undefined,
   );
   return sources.flatMap((file) =>
     importsOf(file.text).flatMap(({ specifier, line }) => {

@@ -44,3 +44,15 @@ test.each(cases)('%s', (_name, source, code, comments, strings) => {
 test('a backtick is no template in C', () => {
   expect(scan("a ` b /* it's */ c", 'c').code).toBe('a ` b            c');
 });
+
+test('ends of elements are no regular expressions in tsx', () => {
+  const text =
+    'const a = (b: B) => { return <p>{b.c}</p>; };\nconst d = () => { return <br />; }; // e';
+  const { code, comments } = scan(text, 'tsx');
+  expect(code.match(/[{}]/g)).toHaveLength(6);
+  expect(comments.trim()).toBe('// e');
+});
+
+test('a slash before a greater-than sign begins a regular expression in ts', () => {
+  expect(scan('const a = />{/;', 'ts').code).not.toContain('{');
+});

@@ -18,8 +18,11 @@ export interface Scan {
 
 type Kind = 'code' | 'comments' | 'strings';
 
+/** tsx: TypeScript in which `</` and `/>` are ends of elements. */
+export type Language = 'ts' | 'tsx' | 'c';
+
 /** Scans source text; `language` decides whether templates and regular expressions exist. */
-export function scan(text: string, language: 'ts' | 'c'): Scan {
+export function scan(text: string, language: Language): Scan {
   const kinds = Array.from<Kind>({ length: text.length }).fill('code');
   scanCode(text, 0, language, kinds, false);
   return {
@@ -42,7 +45,7 @@ function view(text: string, kinds: readonly Kind[], kind: Kind): string {
 function scanCode(
   text: string,
   from: number,
-  language: 'ts' | 'c',
+  language: Language,
   kinds: Kind[],
   isNested: boolean,
 ): number {
@@ -55,8 +58,9 @@ function scanCode(
     else if (two === '/*')
       at = mark(kinds, at, endOr(text, text.indexOf('*/', at + 2), 2), 'comments');
     else if (char === '"' || char === "'") at = scanString(text, at, kinds);
-    else if (char === '`' && language === 'ts') at = scanTemplate(text, at, kinds);
-    else if (char === '/' && language === 'ts' && startsRegex(text, at))
+    else if (char === '`' && language !== 'c') at = scanTemplate(text, at, kinds);
+    else if (char === '/' && language === 'tsx' && isTagSlash(text, at)) at++;
+    else if (char === '/' && language !== 'c' && startsRegex(text, at))
       at = scanRegex(text, at, kinds);
     else {
       if (char === '{') depth++;
@@ -100,6 +104,11 @@ function scanTemplate(text: string, from: number, kinds: Kind[]): number {
   }
   mark(kinds, start, Math.min(at, text.length), 'strings');
   return at + 1;
+}
+
+/** The slash of `</p>`, `</>` or `<br />`. */
+function isTagSlash(text: string, at: number): boolean {
+  return text.charAt(at - 1) === '<' || text.charAt(at + 1) === '>';
 }
 
 /** A slash begins a regular expression where a value is expected. */

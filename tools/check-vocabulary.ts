@@ -31,13 +31,21 @@ export const WORDS_WITH_ANOTHER_MEANING: Readonly<Record<string, AnotherMeaning>
     because: 'README and package text tell newcomers what they get: a LAN',
     refused: ['lan id', 'lan name', 'virtual lan id'],
   },
+  account: {
+    because: 'an identity provider has accounts',
+    refused: ['account of the organization', 'tenant account', 'cloud account', 'account owner'],
+  },
+  locator: {
+    because: 'tests in a browser find elements by locators',
+    refused: ['locator of a peer', 'peer locator', 'routing locator'],
+  },
   device: {
     because: "a TAP or veth device is the kernel's noun",
     refused: ['device id', 'device key', 'member device', 'device token'],
   },
   client: {
-    because: 'HTTP, WebSocket and control sockets have clients',
-    refused: ['client id', 'client key', 'client node', 'client mac', 'vpn client'],
+    because: 'HTTP, WebSocket, control sockets and OpenID Connect have clients',
+    refused: ['client key', 'client node', 'client mac', 'vpn client'],
   },
   endpoint: {
     because: 'a noun of the table itself: underlay address and port',

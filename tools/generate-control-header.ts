@@ -13,6 +13,7 @@ import {
   FEATURE,
   MESSAGES,
   SESSION_ACTIVATION,
+  SOUGHT,
   TABLE_KIND,
 } from '../packages/core/src/datapath-control/messages.ts';
 import type { FieldKind, MessageName } from '../packages/core/src/datapath-control/messages.ts';
@@ -148,6 +149,7 @@ ${cEnum('control_code', 'CONTROL', codes)}
 ${cEnum('table_kind', 'TABLE_KIND', TABLE_KIND)}
 ${cEnum('session_activation', 'SESSION_ACTIVATION', SESSION_ACTIVATION)}
 ${cEnum('activity_flag', 'ACTIVITY', ACTIVITY)}
+${cEnum('sought', 'SOUGHT', SOUGHT)}
 ${cEnum('feature_flag', 'FEATURE', FEATURE)}
 ${cEnum('counter_scope', 'COUNTER_SCOPE', COUNTER_SCOPE)}
 enum drop_reason {

@@ -14,7 +14,7 @@ import { Place } from '../../packages/agent/src/identity/place.ts';
 import { ControllerLink } from '../../packages/agent/src/link/controller-link.ts';
 import type { LinkMessage, LinkState } from '../../packages/agent/src/link/controller-link.ts';
 import { requestJoin } from '../../packages/agent/src/link/join.ts';
-import { forgetNetwork, recordJoin } from '../../packages/agent/src/networks.ts';
+import { forgetNetwork, isNetworkMessage, recordJoin } from '../../packages/agent/src/networks.ts';
 import { StateFollower } from '../../packages/agent/src/state-follower.ts';
 import type { AgentTrust } from '../../packages/agent/src/trust/agent-trust.ts';
 import { OwnRecord } from '../../packages/agent/src/trust/own-record.ts';
@@ -194,7 +194,9 @@ export class AgentHalf {
     } else if (message.type === 'split') {
       this.#followVerdict(this.place.takeTicket(message.ticket, message.message), message.message);
     } else if (message.type === 'authority') this.follower.takeAuthority(message);
-    else if (message.type !== 'holder') this.follower.takeNetworkMessage(message);
+    else if (message.type === 'interestWanted' || message.type === 'resolved')
+      this.follower.takeInterest(message);
+    else if (isNetworkMessage(message)) this.follower.takeNetworkMessage(message);
   }
 
   /** As agent.ts does, but that the link is opened again at once: a test has no minute. */

@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { AuthorityStatement, JoinToken, SignedStatement } from '@etherloom/api';
-import { authorityStatementSchema, decodeJoinToken } from '@etherloom/api';
+import { authorityStatementSchema, collect, decodeJoinToken } from '@etherloom/api';
 import type { Signer } from '@etherloom/core';
 import { addSignature, signerOf } from '@etherloom/core';
 import { waitFor } from '@etherloom/lab';
@@ -134,7 +134,7 @@ async function rotate(honest: TestController, wish: Rotation): Promise<void> {
 }
 
 async function signPending(honest: TestController, signers: readonly Signer[]): Promise<void> {
-  const { items } = await honest.client.call('authorityPending', { params });
+  const items = await collect(honest.client, 'authorityPending', { params });
   const signatures = items.flatMap(({ statement, hash }) =>
     signaturesOf(statement, signers).map((signature) => ({ hash, ...signature })),
   );

@@ -55,6 +55,8 @@ export interface ScenarioOptions {
   readonly underlay?: Underlay;
   /** How every agent is started. */
   readonly agent?: Pick<AgentOptions, 'datapathProgram' | 'workers' | 'env'>;
+  /** Further arguments of the controller. */
+  readonly controllerArgs?: readonly string[];
 }
 
 /** Builds the world and starts its controller and agents; nobody has joined anything. */
@@ -70,7 +72,12 @@ export async function buildScenario(options: ScenarioOptions = {}): Promise<Scen
 
 async function buildIn(
   world: World,
-  { hosts = ['alpha', 'beta'], underlay = 'both', agent = {} }: ScenarioOptions,
+  {
+    hosts = ['alpha', 'beta'],
+    underlay = 'both',
+    agent = {},
+    controllerArgs = [],
+  }: ScenarioOptions,
 ): Promise<Scenario> {
   const switchNamespace = await world.addNamespace('switch');
   await world.addBridge(switchNamespace, 'br0');
@@ -91,6 +98,7 @@ async function buildIn(
   const controller = await startController(world, {
     namespace: pick(namespaces, 'controller'),
     listen: `${host}:8443`,
+    args: controllerArgs,
   });
   const agents: Partial<Record<HostLabel, LabAgent>> = {};
   for (const label of hosts) {
