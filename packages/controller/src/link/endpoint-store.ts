@@ -1,6 +1,7 @@
 /**
  * Stores what one agent last said of its endpoints, as soon as its node may change them again: each
- * change is a message to every peer.
+ * change is a message to every peer. It is stored also when the link is gone by then: by the newest
+ * record a host that was put back to an older disk learns how often it was started.
  */
 import type { Logger } from 'pino';
 import { setEndpoints } from '../store/nodes.ts';
@@ -43,14 +44,16 @@ export class EndpointStore {
   /** Rejects when it could not be stored; it is kept then. */
   async store(): Promise<void> {
     const report = this.#report;
-    if (report === null || this.#timer !== null || this.#isClosed) return;
+    if (report === null || this.#timer !== null) return;
     const { store, endpointPace } = this.#deps;
     const waitMs = endpointPace.waitMs(this.#nodeId);
     if (waitMs > 0) {
       this.#timer = setTimeout(() => {
         this.#timer = null;
-        this.store().catch(this.#onFailed);
+        // Of a link that is gone nobody waits for it, and a later link brings a later record.
+        this.store().catch((error: unknown) => this.#isClosed || this.#onFailed(error));
       }, waitMs);
+      if (this.#isClosed) this.#timer.unref();
       return;
     }
     this.#report = null;
@@ -63,8 +66,9 @@ export class EndpointStore {
     }
   }
 
+  /** The link is gone; what waits is stored when its time comes. */
   close(): void {
     this.#isClosed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.unref();
   }
 }

@@ -326,6 +326,20 @@ test('keeps the latest record of a node, and passes none on that leads nowhere',
   link.close();
 });
 
+test('keeps what a node last said of itself also when its link is gone before its time', async () => {
+  const node = makeNode();
+  await joinNetwork(controller, (await createNetwork()).name, node);
+  const { link } = await connectAgent(controller, node);
+  await link.next('snapshot');
+  link.send(makeEndpoints(node, ['192.0.2.1:8002']));
+  await link.next('delta');
+  link.send(makeEndpoints(node, ['192.0.2.2:8002']));
+  link.close();
+  const params = { node: node.id };
+  const endpoints = async () => (await controller.client.call('nodeShow', { params })).endpoints;
+  await expect.poll(endpoints, { timeout: 10_000 }).toEqual(['192.0.2.2:8002']);
+});
+
 test('cuts off an agent that sends more messages than allowed', async () => {
   const node = makeNode();
   await joinNetwork(controller, (await createNetwork()).name, node);
