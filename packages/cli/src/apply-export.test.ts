@@ -119,6 +119,23 @@ test('a step that the controller refuses: what was done and what was not is said
   expect(run.stderr).toContain('is not in pool');
 });
 
+test('who sees several organizations has to name one, and the others are left alone', async () => {
+  await loom(['organization', 'create', 'acme']);
+  await loom(['network', 'create', 'theirs', '--organization', 'acme']);
+  const path = write('none.yaml', 'etherloom: 1\nnetworks: {}\n');
+  for (const args of [['apply', path, '--prune'], ['export']]) {
+    const run = await loom(args);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain('name one with --organization');
+  }
+  const run = await loom(['apply', path, '--prune', '--organization', 'default']);
+  expect(run.stdout).not.toContain('theirs');
+  expect((await loom(['network', 'list', '--organization', 'acme'])).stdout).toContain('theirs');
+  expect((await loom(['network', 'list', '--organization', 'default'])).stdout).not.toContain(
+    'lab',
+  );
+});
+
 function write(name: string, text: string): string {
   const path = join(directory, name);
   writeFileSync(path, text);

@@ -41,6 +41,11 @@ export function setOrganization(name: string | undefined): void {
   organization = name;
 }
 
+/** Whether one was named. */
+export function isOrganizationNamed(): boolean {
+  return organization !== undefined;
+}
+
 /** The organization that a path names where none is given. */
 export function organizationMeant(): string {
   return organization ?? 'default';

@@ -1,9 +1,10 @@
 /** loom apply | export: an organization as files. */
 import { writeFileSync } from 'node:fs';
 import type { Client } from '@etherloom/api';
+import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { createContext, openController } from '../context.ts';
+import { createContext, isOrganizationNamed, openController, setOrganization } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { withJson } from '../options.ts';
 import { describeCounts, describeStep } from '../organization-file/describe.ts';
@@ -40,10 +41,24 @@ export function addOrganizationFileCommands(program: Command): void {
     .action(exportFile);
 }
 
+/** Who sees several organizations must not compare a file with all of them together. */
+async function openOrganization(): Promise<Client> {
+  const client = await openController();
+  if (isOrganizationNamed()) return client;
+  const [only, other] = await collect(client, 'organizationList');
+  if (only === undefined || other !== undefined)
+    throw new CliError(
+      'usage',
+      'you see several organizations, or none: name one with --organization',
+    );
+  setOrganization(only.name);
+  return openController();
+}
+
 async function applyFiles(path: string, options: ApplyOptions): Promise<void> {
   const context = createContext(options);
   const wanted = readOrganization(path);
-  const client = await openController();
+  const client = await openOrganization();
   const plan = planChanges(wanted, await readActual(client), options.prune === true);
   if (plan.refusals.length > 0)
     throw new CliError('file_invalid', `nothing was changed. ${plan.refusals.join('. ')}`);
@@ -157,7 +172,7 @@ function toJson(plan: Plan, done: number) {
 
 async function exportFile(options: ExportOptions): Promise<void> {
   const context = createContext(options);
-  const client = await openController();
+  const client = await openOrganization();
   const file = toOrganizationFile(await readActual(client));
   const text = context.isJson ? `${JSON.stringify(file, null, 2)}\n` : renderOrganizationFile(file);
   if (options.out === undefined) return void process.stdout.write(text);
