@@ -133,7 +133,8 @@ void control_count_drops(struct control *control)
 }
 
 /* While there is a flood senders are dealt to the lobbies anew, so that nobody shares one with it
- * for longer than an interval; peers have their own way. */
+ * for longer than an interval; peers and those from whom an answer is awaited have their own way.
+ */
 static void steer(struct control *control)
 {
 	bool is_flooded = workers_are_flooded(&control->workers);
@@ -149,6 +150,8 @@ static void steer(struct control *control)
 		if (endpoint != NULL)
 			steering_know(&control->steering, endpoint->wire);
 	}
+	if (is_flooded)
+		punt_steer(&control->punts, &control->steering, clock_now_ms());
 	(void)steering_attach(&control->sockets, &control->steering);
 }
 

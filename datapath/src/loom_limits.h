@@ -79,6 +79,7 @@
 #define PUNT_SOURCES 1024u
 #define PUNT_KNOWN_SETS 2048u /* with their ways, as many as peers */
 #define PUNT_KNOWN_WAYS 4u
+#define PUNT_AWAITED_MS 10000u		      /* an answer to what was sent, with its retries */
 #define AGENT_OUTPUT_BYTES_MAX (128u * 1024u) /* punts beyond it are dropped; requests wait */
 #define ACTIVITY_INTERVAL_MS 250u
 #define SESSION_NEEDED_INTERVAL_MS 1000u

@@ -1,5 +1,7 @@
 #include "punt.h"
 
+#include <string.h>
+
 #include "table.h"
 
 int punt_check_shape(const uint8_t *datagram, size_t length)
@@ -83,19 +85,36 @@ static struct punt_known *find_known(struct punts *punts, uint64_t tag)
 	return NULL;
 }
 
-void punt_know(struct punts *punts, const uint8_t endpoint[ENDPOINT_BYTES])
+static struct punt_known *make_known(struct punts *punts, uint64_t tag)
 {
-	uint64_t tag = hash_endpoint(punts, endpoint);
 	struct punt_known *set = punts->endpoints[(tag >> 1) % PUNT_KNOWN_SETS];
 	unsigned way = 0;
-	if (find_known(punts, tag) != NULL)
-		return;
 	while (way < PUNT_KNOWN_WAYS && atomic_load(&set[way].tag) != 0)
 		way++;
 	if (way == PUNT_KNOWN_WAYS)
 		way = punts->next_way++ % PUNT_KNOWN_WAYS;
 	atomic_store(&set[way].bucket.theoretical_us, 0);
 	atomic_store(&set[way].tag, tag);
+	return &set[way];
+}
+
+void punt_know(struct punts *punts, const uint8_t endpoint[ENDPOINT_BYTES], uint64_t now_ms)
+{
+	uint64_t tag = hash_endpoint(punts, endpoint);
+	struct punt_known *known = find_known(punts, tag);
+	if (known == NULL)
+		known = make_known(punts, tag);
+	known->known_ms = now_ms;
+	memcpy(known->endpoint, endpoint, ENDPOINT_BYTES);
+}
+
+void punt_steer(const struct punts *punts, struct steering *steering, uint64_t now_ms)
+{
+	const struct punt_known *known = &punts->endpoints[0][0];
+	for (unsigned i = 0; i < PUNT_KNOWN_SETS * PUNT_KNOWN_WAYS; i++, known++)
+		if (atomic_load_explicit(&known->tag, memory_order_relaxed) != 0 &&
+		    now_ms - known->known_ms < PUNT_AWAITED_MS)
+			steering_know(steering, known->endpoint);
 }
 
 int punt_judge_handshake(struct punts *punts, const struct guard_keys *keys,

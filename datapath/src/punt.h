@@ -21,6 +21,7 @@
 
 #include "events.h"
 #include "guard.h"
+#include "steering.h"
 
 struct punt_bucket {
 	_Atomic uint64_t theoretical_us; /* generic cell rate algorithm: arrival time of a perfectly
@@ -36,6 +37,9 @@ struct punt_rate {
 struct punt_known {
 	_Atomic uint64_t tag; /* hash of the endpoint; 0: free */
 	struct punt_bucket bucket;
+	/* The control thread's: */
+	uint64_t known_ms; /* when it was made known last */
+	uint8_t endpoint[ENDPOINT_BYTES];
 };
 
 struct punts {
@@ -68,4 +72,7 @@ int punt_judge_handshake(struct punts *punts, const struct guard_keys *keys,
 bool punt_allows_control(struct punts *punts, uint32_t peer, uint64_t now_us);
 
 /* Makes an endpoint a known one, in the place of another when there is no room. */
-void punt_know(struct punts *punts, const uint8_t endpoint[ENDPOINT_BYTES]);
+void punt_know(struct punts *punts, const uint8_t endpoint[ENDPOINT_BYTES], uint64_t now_ms);
+
+/* Adds the addresses from which answers are awaited to those that have lobbies of their own. */
+void punt_steer(const struct punts *punts, struct steering *steering, uint64_t now_ms);

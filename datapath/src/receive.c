@@ -76,6 +76,9 @@ static void handle_message(struct receive *receive, struct mmsghdr *message, uin
 	const struct sockaddr *source = message->msg_hdr.msg_name;
 	if (length == 0)
 		receive_datagram(receive, buffer, 0, source);
+	/* Steered as data for its size, and none: many of them are a flood past the lobbies. */
+	if (length > DATAGRAM_BYTES_ALONE && buffer[0] != DATAGRAM_DATA)
+		receive->refused += length / segment;
 	for (size_t at = 0; at < length; at += segment) {
 		size_t left = length - at;
 		receive_datagram(receive, buffer + at, left < segment ? left : segment, source);

@@ -87,7 +87,8 @@ static int set_or_delete(struct request *request)
 	request->refusal = setting.refusal;
 	if (result == 0 && setting.kind == TABLE_KIND_PEER)
 		punt_know(&request->control->punts,
-			  request->fields + offsetof(struct control_peer_set, endpoint));
+			  request->fields + offsetof(struct control_peer_set, endpoint),
+			  setting.now_ms);
 	return result;
 }
 
@@ -169,7 +170,7 @@ static int send_datagram(struct request *request)
 		return refuse(request, EINVAL, ENDPOINT_REFUSAL);
 	/* An answer is awaited. Of what others ask for, nothing makes their endpoint known. */
 	if (request->length > sizeof(*fields) && fields->bytes[0] == DATAGRAM_INITIATION)
-		punt_know(&request->control->punts, fields->endpoint);
+		punt_know(&request->control->punts, fields->endpoint, clock_now_ms());
 	return send_to(request, &endpoint, fields->bytes, request->length - sizeof(*fields));
 }
 

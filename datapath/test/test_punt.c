@@ -114,8 +114,8 @@ static void check_worth(void)
 	CHECK_EQUAL(count_of(DROP_PUNT_LIMITED, wrong, 1), 1);
 	CHECK_EQUAL(count_of(-1, known, 1), 0);
 	endpoint_of(known.host, endpoint);
-	punt_know(&punts, endpoint);
-	punt_know(&punts, endpoint);
+	punt_know(&punts, endpoint, 0);
+	punt_know(&punts, endpoint, 0);
 	CHECK_EQUAL(count_of(-1, known, 1000), PUNT_OF_KNOWN.burst);
 	CHECK_EQUAL(count_of(-1, proved, 1000), PUNT_OF_PROVED.burst);
 	proved.host++;
@@ -150,9 +150,26 @@ static void check_room(void)
 	struct sender latest = { DATAGRAM_INITIATION, UINT16_MAX, true, false, false };
 	for (unsigned host = 0; host <= UINT16_MAX; host++) {
 		endpoint_of((uint16_t)host, endpoint);
-		punt_know(&punts, endpoint);
+		punt_know(&punts, endpoint, 0);
 	}
 	CHECK_EQUAL(count_of(-1, latest, 1), 1);
+}
+
+/* Those from whom an answer may come yet have a way of their own, also before they are peers. */
+static void check_steering(void)
+{
+	struct steering steering = { .salt = 1, .is_flooded = true };
+	const struct steering none = steering;
+	uint8_t endpoint[ENDPOINT_BYTES];
+	endpoint_of(1, endpoint);
+	punt_know(&punts, endpoint, 1000);
+	punt_steer(&punts, &steering, 1000 + PUNT_AWAITED_MS);
+	CHECK(memcmp(&steering, &none, sizeof(none)) == 0);
+	punt_know(&punts, endpoint, 2000);
+	punt_steer(&punts, &steering, 1000 + PUNT_AWAITED_MS);
+	struct steering expected = none;
+	steering_know(&expected, endpoint);
+	CHECK(memcmp(&steering, &expected, sizeof(none)) == 0);
 }
 
 static void check_controls(void)
@@ -193,6 +210,7 @@ void test_punt(void)
 	now_us += 100000000;
 	check_guesses();
 	check_room();
+	check_steering();
 	guard_release(&keys->reclaim);
 	check_controls();
 }
