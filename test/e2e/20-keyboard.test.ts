@@ -81,6 +81,7 @@ test('the first stop of a page skips to what it is about', async () => {
 test('a network is created in a dialog that keeps the focus, and Escape leaves it', async () => {
   const { page } = operator;
   await page.reload();
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
   await tabTo(page, 'Networks');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Networks', level: 1 }).waitFor();

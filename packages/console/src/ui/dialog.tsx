@@ -2,7 +2,7 @@
  * A dialog of the browser itself: `<dialog>` shown modally traps the focus, closes by Escape and
  * gives the focus back to what opened it.
  */
-import { useEffect, useId, useRef } from 'react';
+import { useLayoutEffect, useId, useRef } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { Icon } from './icons.tsx';
 
@@ -17,7 +17,8 @@ export interface DialogProps {
 export function Dialog({ title, onClose, isWide, children }: DialogProps): ReactElement {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // With the drawing itself: no key pressed meanwhile reaches the page behind or is lost.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const opener = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();

@@ -1,5 +1,5 @@
 /** The frame of every page: the rail of places, the bar above, the page itself. */
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { Link, NavLink, useLocation } from 'react-router';
 import { useIsLive } from '../api/watch.tsx';
@@ -18,7 +18,8 @@ export function Frame({ children }: { readonly children: ReactNode }): ReactElem
   const page = pathname.split('/').slice(1, 3).join('/');
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
-  useEffect(() => {
+  // Before the page is painted: a key pressed at what is seen acts on what is seen.
+  useLayoutEffect(() => {
     if (isFirst.current) isFirst.current = false;
     else if (document.querySelector('dialog[open]') === null)
       main.current?.focus({ preventScroll: false });
