@@ -105,7 +105,8 @@ export class InterestRoom {
   /** Somebody with this key wants a session, and is nobody that this host knows. */
   stranger(sessionKey: Uint8Array): void {
     const by = { sessionKey: toBase64url(sessionKey) };
-    for (const verified of this.#partial()) this.#ask(verified, by);
+    for (const verified of this.#partial())
+      if (this.#hasRoomForStrangers()) this.#ask(verified, by);
   }
 
   takeResolved({ requestId, nodeId, isRefused }: ResolvedMessage): void {
@@ -149,15 +150,25 @@ export class InterestRoom {
     this.#deps.send({ type: 'resolve', requestId: this.#requestId, networkId, by });
   }
 
+  /** Anybody can be a stranger: half is kept for what this host itself looks for. */
+  #hasRoomForStrangers(): boolean {
+    this.#fillTokens(this.#deps.monotonicMs());
+    return this.#tokens > RESOLVES.burst / 2 && this.#asks.size < RESOLVES_PENDING_MAX / 2;
+  }
+
   #forget(nowMs: number): void {
     for (const [id, { sentAtMs }] of this.#asks)
       if (nowMs - sentAtMs >= RESOLVE_ANSWER_MS) this.#asks.delete(id);
   }
 
-  #takeToken(nowMs: number): boolean {
+  #fillTokens(nowMs: number): void {
     const gained = ((nowMs - this.#filledAtMs) * RESOLVES.perSecond) / 1_000;
     this.#tokens = Math.min(RESOLVES.burst, this.#tokens + gained);
     this.#filledAtMs = nowMs;
+  }
+
+  #takeToken(nowMs: number): boolean {
+    this.#fillTokens(nowMs);
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
     return true;

@@ -192,6 +192,17 @@ describe('to its controller an agent', () => {
     ]);
   });
 
+  test('leaves strangers half of its room: what a frame looks for is asked for all the same', () => {
+    tell(1, [own(), PEER]);
+    for (let key = 0; key < 2 * RESOLVES.burst; key++)
+      follower.interest.stranger(new Uint8Array(32).fill(key + 1));
+    const byKey = messages('resolve').length;
+    expect(byKey).toBeGreaterThan(0);
+    expect(byKey).toBeLessThan(RESOLVES.burst);
+    missed(9);
+    expect(messages('resolve').at(-1)?.by).toEqual({ ip: '10.1.0.9' });
+  });
+
   test('looks for a link-local address by the MAC in it', () => {
     tell(1, [own(), PEER]);
     const address = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 9);

@@ -70,6 +70,11 @@ interface End {
 /** Refusals that say that this controller cannot serve, and nothing about the agent. */
 const TROUBLES: readonly string[] = ['unavailable', 'internal', 'too_many_requests'];
 
+/** Whether a refusal speaks of the controller that gave it alone: another one may do better. */
+export function isTrouble(code: string): boolean {
+  return TROUBLES.includes(code);
+}
+
 export class ControllerLink {
   readonly #deps: LinkDeps;
   readonly #stop = new AbortController();
@@ -292,7 +297,7 @@ export class ControllerLink {
   ): string | undefined {
     if (message.type === 'challenge') return this.#answerChallenge(socket, message.nonce);
     if (message.type === 'refused' || message.type === 'split') {
-      if (message.type === 'refused' && TROUBLES.includes(message.code))
+      if (message.type === 'refused' && isTrouble(message.code))
         this.#noteFailed(this.#keyOf(candidate));
       this.#deps.onMessage(message);
       return `the controller refused the link: ${message.message}`;

@@ -41,6 +41,16 @@ test('a refusal ends it, whatever the other addresses do', async () => {
   });
 });
 
+test('a controller in trouble is no refusal while another one may grant it', async () => {
+  const error = { code: 'unavailable', message: 'the database is away', requestId: 'r' };
+  const [troubled, good] = [await serveReply(503, { error }), await serveReply(200, REPLY)];
+  expect(await join(troubled, good)).toEqual({ reply: REPLY, url: good });
+  await expect(join('https://127.0.0.1:1', troubled)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'the database is away',
+  });
+});
+
 test('names every address that failed', async () => {
   await expect(join('https://127.0.0.1:1', 'https://127.0.0.1:2')).rejects.toMatchObject({
     code: 'controller_unreachable',

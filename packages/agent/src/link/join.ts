@@ -19,6 +19,7 @@ import type { Identity } from '../disk/identity.ts';
 import { AgentError } from '../errors.ts';
 import { pause } from '../clock.ts';
 import { JOIN_NEXT_URL_MS, JOIN_REQUEST_MS } from '../limits.ts';
+import { isTrouble } from './controller-link.ts';
 
 export interface JoinWish {
   readonly token: JoinToken;
@@ -62,7 +63,8 @@ export interface GrantedJoin {
  * and message.
  *
  * A controller with many addresses puts all of them into its tokens, and some lead nowhere from
- * here: the next one is tried beside those that have not answered. Joining twice is joining once.
+ * here: the next one is tried beside those that have not answered, and so it is when one says that
+ * it is itself in trouble. Joining twice is joining once.
  */
 export async function requestJoin(identity: Identity, wish: JoinWish): Promise<GrantedJoin> {
   const send = createPinnedSender({
@@ -82,13 +84,15 @@ export async function requestJoin(identity: Identity, wish: JoinWish): Promise<G
   const body = { ...unsigned, signature: identity.sign(joinSigningText(unsigned)) };
   const others = new AbortController();
   const failures: TransportError[] = [];
+  const troubles: ApiError[] = [];
   const ask = async (url: string): Promise<GrantedJoin | undefined> => {
     try {
       const client = createClient({ baseUrl: url, send });
       return { url, reply: await client.call('join', { body, signal: others.signal }) };
     } catch (error) {
-      if (!(error instanceof TransportError)) throw refusalOf(error);
-      failures.push(error);
+      if (error instanceof TransportError) failures.push(error);
+      else if (error instanceof ApiError && isTrouble(error.code)) troubles.push(error);
+      else throw refusalOf(error);
       return undefined;
     }
   };
@@ -98,7 +102,8 @@ export async function requestJoin(identity: Identity, wish: JoinWish): Promise<G
   } finally {
     others.abort();
   }
-  throw unreachable(failures);
+  const [trouble] = troubles;
+  throw trouble === undefined ? unreachable(failures) : refusalOf(trouble);
 }
 
 /**

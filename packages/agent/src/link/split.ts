@@ -10,6 +10,7 @@ import type { Identity } from '../disk/identity.ts';
 import type { ControllerRecord } from '../disk/state-directory.ts';
 import { AgentError } from '../errors.ts';
 import { JOIN_REQUEST_MS } from '../limits.ts';
+import { isTrouble } from './controller-link.ts';
 
 export interface SplitWish {
   readonly ticket: string;
@@ -38,7 +39,7 @@ export async function requestSplit(wish: SplitWish): Promise<SplitReply> {
     try {
       return await createClient({ baseUrl: url, send }).call('split', { body, signal });
     } catch (error) {
-      if (error instanceof ApiError && error.code !== 'reply_invalid')
+      if (error instanceof ApiError && !isTrouble(error.code) && error.code !== 'reply_invalid')
         throw new AgentError(error.code, error.message, { cause: error });
       if (!(error instanceof TransportError) && !(error instanceof ApiError)) throw error;
       last = error;
