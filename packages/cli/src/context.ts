@@ -41,9 +41,9 @@ export function setOrganization(name: string | undefined): void {
   organization = name;
 }
 
-/** Whether one was named. */
-export function isOrganizationNamed(): boolean {
-  return organization !== undefined;
+/** The organization that was named; undefined: none was. */
+export function namedOrganization(): string | undefined {
+  return organization;
 }
 
 /** The organization that a path names where none is given. */

@@ -3,22 +3,22 @@ import { createReadStream } from 'node:fs';
 import { readLines, toApiError, toRequest } from '@etherloom/api';
 import { ROUTES } from '@etherloom/api';
 import { createPinnedStreamer } from '@etherloom/transport';
+import { namedOrganization } from './context.ts';
 import { CliError } from './failure.ts';
 import { CONTROLLER_TIMEOUT_MS, ERROR_REPLY_CHARS_MAX } from './limits.ts';
 import { resolveLogin } from './login-file.ts';
 
 /** What is asked of the controller. */
 export interface ExportOptions {
-  readonly organization?: string;
   readonly after?: number;
 }
 
 /** Lines from the controller that the user is logged in to. Rejects with ApiError. */
 export async function exportLines(options: ExportOptions): Promise<AsyncIterable<string>> {
   const { url, token, tlsFingerprint } = await resolveLogin(process.env);
-  const { organization, after } = options;
+  const { after } = options;
   const send = createPinnedStreamer({ tlsFingerprint, timeoutMs: CONTROLLER_TIMEOUT_MS });
-  const query = { organization, after };
+  const query = { organization: namedOrganization(), after };
   const reply = await send(toRequest({ baseUrl: url, token }, ROUTES.auditExport, { query }));
   if (reply.status === 200) return readLines(reply.chunks);
   let body = '';

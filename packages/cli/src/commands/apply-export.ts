@@ -4,7 +4,7 @@ import type { Client } from '@etherloom/api';
 import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { createContext, isOrganizationNamed, openController, setOrganization } from '../context.ts';
+import { createContext, namedOrganization, openController, setOrganization } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { withJson } from '../options.ts';
 import { describeCounts, describeStep } from '../organization-file/describe.ts';
@@ -44,7 +44,7 @@ export function addOrganizationFileCommands(program: Command): void {
 /** Who sees several organizations must not compare a file with all of them together. */
 async function openOrganization(): Promise<Client> {
   const client = await openController();
-  if (isOrganizationNamed()) return client;
+  if (namedOrganization() !== undefined) return client;
   const [only, other] = await collect(client, 'organizationList');
   if (only === undefined || other !== undefined)
     throw new CliError(

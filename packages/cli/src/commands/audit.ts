@@ -1,9 +1,8 @@
 /** loom audit list | show | keep | export | verify */
 import { createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { once } from 'node:events';
 import { dirname } from 'node:path';
-import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { LedgerEntry, LedgerVerdict } from '@etherloom/api';
 import { verifyLedger } from '@etherloom/api';
 import { hashStatement, verifyEd25519 } from '@etherloom/core';
@@ -25,7 +24,6 @@ import { count, renderFields, renderTable } from '../terminal.ts';
 
 interface Options {
   readonly json?: boolean;
-  readonly organization?: string;
 }
 
 interface ListOptions extends Options {
@@ -43,7 +41,7 @@ export function addAuditCommands(program: Command): void {
   const audit = program
     .command('audit')
     .description('read, export and verify the ledger: who changed what, when, from where and why');
-  withOrganization(withJson(audit.command('list')))
+  withJson(audit.command('list'))
     .description('list entries, the newest first')
     .option('--actor <id>', 'by id of a user, token or node; bootstrap or controller')
     .option('--action <action>', 'such as network.create')
@@ -53,19 +51,20 @@ export function addAuditCommands(program: Command): void {
     .option('--until <time>', 'up to then', parseTime)
     .option('--limit <n>', 'how many entries (default: 50)', parseLimit)
     .action(listEntries);
-  withOrganization(withJson(audit.command('show')))
+  withJson(audit.command('show'))
     .description('show how far the ledger goes, and the keys that sign it: keep those elsewhere')
     .action(showLedger);
-  withOrganization(withJson(audit.command('keep')))
+  withJson(audit.command('keep'))
     .description('set how many days entries are kept; older ones go, up to a checkpoint')
     .argument('<days>', '30 to 3650', parseAuditDays)
     .action(keepDays);
-  withOrganization(audit.command('export'))
+  audit
+    .command('export')
     .description('write the ledger as JSON Lines, with what proves it')
     .argument('[file]', 'default: standard output')
     .option('--after <n>', 'begin after this entry, which was exported before', parseEntryNumber)
     .action(exportLedger);
-  withOrganization(withJson(audit.command('verify')))
+  withJson(audit.command('verify'))
     .description(
       'recompute the chain and check every signature; of an export, or of the controller',
     )
@@ -85,21 +84,12 @@ export function addAuditCommands(program: Command): void {
     .action(verify);
 }
 
-function withOrganization(command: Command): Command {
-  return command.option('--organization <organization>', 'id or name (default: your only one)');
-}
-
-/** The scope of a call. */
-function scopeOf({ organization }: Options): { readonly organization?: string } {
-  return organization === undefined ? {} : { organization };
-}
-
 async function listEntries(options: ListOptions): Promise<void> {
   const context = createContext(options);
   const client = await openController();
   const { actor, action, target, network, since, until, limit = 50 } = options;
   const { items, next } = await client.call('auditList', {
-    query: { ...scopeOf(options), actor, action, target, network, since, until, limit },
+    query: { actor, action, target, network, since, until, limit },
   });
   context.show({ items, next }, () => {
     if (items.length === 0) return 'No entries.';
@@ -123,7 +113,7 @@ function rowOf(entry: LedgerEntry): string[] {
 async function showLedger(options: Options): Promise<void> {
   const context = createContext(options);
   const client = await openController();
-  const ledger = await client.call('ledgerShow', { query: scopeOf(options) });
+  const ledger = await client.call('ledgerShow');
   context.show(ledger, () =>
     renderFields(
       [
@@ -142,7 +132,6 @@ async function keepDays(auditDays: number, options: Options): Promise<void> {
   const context = createContext(options);
   const client = await openController();
   const ledger = await client.call('ledgerChange', {
-    query: scopeOf(options),
     body: { auditDays },
   });
   context.show(ledger, () => `Entries are kept for ${count(ledger.auditDays, 'day')}.`);
@@ -153,23 +142,20 @@ async function exportLedger(
   options: Options & { readonly after?: number },
 ): Promise<void> {
   const { after } = options;
-  const lines = await exportLines({
-    ...scopeOf(options),
-    ...(after === undefined ? {} : { after }),
-  });
+  const lines = await exportLines(after === undefined ? {} : { after });
   if (file === undefined) {
     const isTerminal = process.stdout.isTTY;
-    return writeLines(process.stdout, lines, isTerminal ? cleanText : (line) => line);
+    const shown = shownLines(lines, isTerminal ? cleanText : (line) => line);
+    return pipeline(shown, process.stdout, { end: false });
   }
   // A file that has the name is a whole export.
   const unfinished = `${file}.unfinished`;
   try {
     const output = createWriteStream(unfinished, { mode: 0o600 });
-    await writeLines(output, lines, (line) => line);
-    await new Promise<void>((resolve, reject) => {
-      output.once('error', reject);
-      output.end(resolve);
-    });
+    await pipeline(
+      shownLines(lines, (line) => line),
+      output,
+    );
     await sync(unfinished);
     await rename(unfinished, file);
     await sync(dirname(file));
@@ -186,12 +172,11 @@ async function sync(path: string): Promise<void> {
   await handle.close();
 }
 
-async function writeLines(
-  output: Writable,
+async function* shownLines(
   lines: AsyncIterable<string>,
   show: (line: string) => string,
-): Promise<void> {
-  for await (const line of lines) if (!output.write(`${show(line)}\n`)) await once(output, 'drain');
+): AsyncGenerator<string> {
+  for await (const line of lines) yield `${show(line)}\n`;
 }
 
 async function verify(
@@ -199,7 +184,7 @@ async function verify(
   options: Options & { readonly key?: readonly string[] },
 ): Promise<void> {
   const context = createContext(options);
-  const lines = file === undefined ? await exportLines(scopeOf(options)) : fileLines(file);
+  const lines = file === undefined ? await exportLines({}) : fileLines(file);
   const verdict = await verifyLedger(lines, {
     sha256: hashStatement,
     isSignedBy: (key, text, signature) =>

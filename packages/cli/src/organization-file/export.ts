@@ -24,10 +24,12 @@ export function toOrganizationFile({ networks, nodes, reservations }: Actual): O
       ]),
     ),
     nodes: Object.fromEntries(
-      nodes.map(({ name, memberships }) => [
-        name,
-        { networks: memberships.map(({ networkName }) => networkName).toSorted() },
-      ]),
+      nodes
+        .filter(({ state }) => state !== 'pending') // to name one is to approve it
+        .map(({ name, memberships }) => [
+          name,
+          { networks: memberships.map(({ networkName }) => networkName).toSorted() },
+        ]),
     ),
   };
 }

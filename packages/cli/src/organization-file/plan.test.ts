@@ -153,6 +153,10 @@ describe('reservations', () => {
     expect(made.waits).toEqual([expect.stringContaining('"web-9", which has not joined')]);
   });
 
+  test('one that waits for its node keeps the address that is reserved, also when pruning', () => {
+    expect(plan(wanted({ node: 'web-9' }), true).steps).toEqual([]);
+  });
+
   test('others go only when pruning', () => {
     const none = { networks: { demo: { reservations: [] } } };
     expect(plan(none).steps).toEqual([]);
@@ -167,6 +171,12 @@ describe('nodes', () => {
     const made = plan({ nodes: { 'web-1': { networks: ['demo'] } } }, false, actual);
     expect(lines(made)).toEqual(['~ node web-1 (a clone that waits is approved)']);
     expect(made.waits).toEqual([]);
+  });
+
+  test('a clone that waits is not exported, nor removed: nobody has decided on it', () => {
+    const clone = { ...NODE, id: '1'.repeat(32), name: 'web-2', state: 'pending' as const };
+    const actual = { ...ACTUAL, nodes: [NODE, { ...clone, memberships: [] }] };
+    expect(planChanges(toOrganizationFile(actual), actual, true).steps).toEqual([]);
   });
 
   test('memberships and nodes that are not named go only when pruning', () => {

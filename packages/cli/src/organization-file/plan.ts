@@ -140,6 +140,8 @@ function planReservations(
   const nodes = new Map(actual.nodes.map((node) => [node.name, node.id]));
   const taken = new Set<string>();
   for (const reservation of wanted.reservations) {
+    const same = there.find(({ address }) => sameAddress(address, reservation.address));
+    if (same !== undefined) taken.add(same.id);
     const nodeId = reservation.node === undefined ? undefined : nodes.get(reservation.node);
     if (reservation.node !== undefined && nodeId === undefined) {
       draft.waits.push(
@@ -147,8 +149,6 @@ function planReservations(
       );
       continue;
     }
-    const same = there.find(({ address }) => sameAddress(address, reservation.address));
-    if (same !== undefined) taken.add(same.id);
     const isAsWanted =
       same !== undefined && same.nodeId === (nodeId ?? null) && same.note === reservation.note;
     if (isAsWanted) continue;
@@ -192,6 +192,7 @@ function planNodes(
   }
   if (!isPruning) return;
   for (const node of actual.nodes)
-    if (wanted.nodes[node.name] === undefined)
+    // A clone that waits is nobody's decision yet.
+    if (wanted.nodes[node.name] === undefined && node.state !== 'pending')
       draft.steps.push({ kind: 'node.delete', name: node.name, node });
 }
