@@ -20,7 +20,7 @@ import type { PostgresServer } from '@etherloom/lab';
 import { createPinnedSender, openPinnedWebSocket } from '@etherloom/transport';
 import { randomBytes, createHash } from 'node:crypto';
 
-const PORT = 54_699;
+const PORT = 27_699;
 const TIMEOUT_MS = 20_000;
 const undos: (() => Promise<unknown> | void)[] = [];
 

@@ -221,7 +221,7 @@ export const BUS_SILENCE_MS = 2_000;
 /** Wait before the connection of the bus is opened again, half of it by chance; doubled. */
 export const BUS_RETRY_MS_MIN = 100;
 export const BUS_RETRY_MS_MAX = 1_000;
-/** Posted messages are kept this long: no controller is without the database for longer. */
+/** Posted messages are kept this long; who was without the database for half of it compares all. */
 export const BUS_KEPT_MS = 600_000;
 /** Old ones are looked for this often, by one controller. */
 export const BUS_SWEEP_MS = 60_000;

@@ -47,7 +47,7 @@ export async function lockHead(tx: Tx, organizationId: string): Promise<Head | u
 }
 
 /** The first entry names the key that signs checkpoints. */
-async function openLedger(tx: Tx, organizationId: string): Promise<Head> {
+export async function openLedger(tx: Tx, organizationId: string): Promise<Head> {
   const head: Head = {
     organization_id: organizationId,
     number: 0,

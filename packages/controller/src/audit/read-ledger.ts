@@ -8,7 +8,7 @@ import { organizationIdFor } from '../store/organizations.ts';
 import type { Page, PageGiven } from '../store/page.ts';
 import { afterCursor, toPage } from '../store/page.ts';
 import type { Tx } from '../store/store.ts';
-import { ledgerKeys } from './ledger.ts';
+import { ledgerKeys, lockHead, openLedger } from './ledger.ts';
 import { record } from './record.ts';
 
 /** The organization whose ledger is meant: the scope's, or "default" where all are in scope. */
@@ -87,6 +87,7 @@ export async function showLedger(tx: Tx, organizationId: string): Promise<Ledger
 export async function changeLedger(tx: Tx, given: { readonly auditDays: number }): Promise<Ledger> {
   const organizationId = await ledgerOrganization(tx);
   const before = await showLedger(tx, organizationId);
+  if ((await lockHead(tx, organizationId)) === undefined) await openLedger(tx, organizationId);
   await tx.db
     .updateTable('ledger_heads')
     .set({ audit_days: given.auditDays })

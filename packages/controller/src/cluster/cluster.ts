@@ -121,6 +121,8 @@ export class Cluster {
         if (isReached) this.#beatSoon();
       },
     });
+    // Agents may have come before this controller heard of what the others change.
+    events.onGap();
     await this.#beat();
     this.#say({ type: 'controllers' });
     this.#timer = setInterval(() => this.#beatSoon(), HEARTBEAT_MS);
@@ -295,8 +297,8 @@ export class Cluster {
   }
 
   async #readRemote(): Promise<void> {
+    this.#remoteReadAtMs = this.#deps.monotonicMs(); // before: a gap meanwhile asks for another
     const rows = await readRemoteLinks(this.#deps.bus, this.id);
-    this.#remoteReadAtMs = this.#deps.monotonicMs();
     this.#remote = new Map(
       rows.map(({ node_id, controller_id, epoch }) => [
         node_id,

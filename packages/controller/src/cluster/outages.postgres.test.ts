@@ -28,6 +28,7 @@ afterEach(async () => {
   for (const undo of undos.splice(0).toReversed()) await undo();
 });
 
+/** Ports below those that clients are given: one that is free stays free while a server is away. */
 async function makeServer(port: number): Promise<PostgresServer> {
   const server = await startPostgres({ host: '127.0.0.1', port, isDurable: true });
   undos.push(() => server.remove());
@@ -77,7 +78,7 @@ describe(
   { timeout: TIMEOUT_MS },
   () => {
     test('when PostgreSQL is restarted under load', async () => {
-      const server = await makeServer(54_611);
+      const server = await makeServer(27_611);
       const cluster = await makeCluster(targetOf(server));
       const load = await beginLoad(clientsOf(cluster));
       await server.stop();
@@ -87,7 +88,7 @@ describe(
     });
 
     test('when PostgreSQL is killed under load', async () => {
-      const server = await makeServer(54_612);
+      const server = await makeServer(27_612);
       const cluster = await makeCluster(targetOf(server));
       const load = await beginLoad(clientsOf(cluster));
       await server.kill();
@@ -97,8 +98,8 @@ describe(
     });
 
     test('when the primary is killed and its synchronous standby promoted', async () => {
-      const primary = await makeServer(54_613);
-      const standby = await primary.startStandby({ port: 54_614 });
+      const primary = await makeServer(27_613);
+      const standby = await primary.startStandby({ port: 27_614 });
       undos.push(() => standby.remove());
       await primary.sql('postgres', `alter system set synchronous_standby_names = '*'`);
       await primary.sql('postgres', 'select pg_reload_conf()');
@@ -115,7 +116,7 @@ describe(
     });
 
     test('when a controller is killed under load', async () => {
-      const server = await makeServer(54_615);
+      const server = await makeServer(27_615);
       const cluster = await makeCluster(targetOf(server));
       const third = await startProcess(cluster, server.url('loom'));
       const load = await beginLoad([...clientsOf(cluster), third.client]);
@@ -125,7 +126,7 @@ describe(
     });
 
     test('when the database stands still and goes on', async () => {
-      const server = await makeServer(54_616);
+      const server = await makeServer(27_616);
       const cluster = await makeCluster(targetOf(server));
       const load = await beginLoad(clientsOf(cluster));
       server.freeze(true);
@@ -141,7 +142,7 @@ describe(
 );
 
 test('links stay open while the database is away, and get what changed when it is back', async () => {
-  const server = await makeServer(54_617);
+  const server = await makeServer(27_617);
   const cluster = await makeCluster(targetOf(server));
   const [first, second] = cluster.controllers as [
     (typeof cluster.controllers)[0],

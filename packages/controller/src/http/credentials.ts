@@ -22,6 +22,8 @@ import type { SourceRate } from './token-bucket.ts';
 export interface Credentials {
   /** Rejects with unauthenticated, forbidden (a forged request) or too_many_requests. */
   check(request: FastifyRequest, source: string): Promise<Principal>;
+  /** The same for a request that goes on: that it does is no use of the credentials. */
+  checkAgain(request: FastifyRequest, source: string): Promise<Principal>;
   /** Rejects a request that a page of another site makes a browser send. */
   checkOrigin(request: FastifyRequest): void;
   /**
@@ -52,31 +54,35 @@ const BOOTSTRAP: Principal = {
 /** Credentials of a controller. */
 export function createCredentials(deps: CredentialsDeps): Credentials {
   const seen = new Seen(deps);
+  const prove = async (request: FastifyRequest, source: string): Promise<Principal> => {
+    const { authorization, cookie } = request.headers;
+    const bearer = /^Bearer +([A-Za-z0-9_-]{1,256})$/i.exec(authorization ?? '')?.[1];
+    if (bearer !== undefined && isApiToken(bearer)) {
+      const principal = await deps.store.read((tx) => openApiToken(tx, bearer));
+      if (principal === null) throw refuse(deps, source, 'the API token is unknown or expired');
+      return principal;
+    }
+    const secret = readCookie(cookie, SESSION_COOKIE);
+    if (authorization !== undefined || secret === undefined) {
+      deps.adminAuth.check(authorization, source);
+      return BOOTSTRAP;
+    }
+    const principal = await deps.store.read((tx) => openSession(tx, secret));
+    if (principal?.proof.kind !== 'session')
+      throw refuse(deps, source, 'the session is over: log in again');
+    if (!isSafeMethod(request.method)) {
+      checkOrigin(request.headers, deps.ownOrigin());
+      checkCsrf(request.headers, principal.proof.csrf);
+    }
+    return principal;
+  };
   return {
     check: async (request, source) => {
-      const { authorization, cookie } = request.headers;
-      const bearer = /^Bearer +([A-Za-z0-9_-]{1,256})$/i.exec(authorization ?? '')?.[1];
-      if (bearer !== undefined && isApiToken(bearer)) {
-        const principal = await deps.store.read((tx) => openApiToken(tx, bearer));
-        if (principal === null) throw refuse(deps, source, 'the API token is unknown or expired');
-        await seen.note(principal);
-        return principal;
-      }
-      const secret = readCookie(cookie, SESSION_COOKIE);
-      if (authorization !== undefined || secret === undefined) {
-        deps.adminAuth.check(authorization, source);
-        return BOOTSTRAP;
-      }
-      const principal = await deps.store.read((tx) => openSession(tx, secret));
-      if (principal?.proof.kind !== 'session')
-        throw refuse(deps, source, 'the session is over: log in again');
-      if (!isSafeMethod(request.method)) {
-        checkOrigin(request.headers, deps.ownOrigin());
-        checkCsrf(request.headers, principal.proof.csrf);
-      }
+      const principal = await prove(request, source);
       await seen.note(principal);
       return principal;
     },
+    checkAgain: prove,
     checkOrigin: ({ method, headers }) => {
       if (!isSafeMethod(method)) checkOrigin(headers, deps.ownOrigin());
     },

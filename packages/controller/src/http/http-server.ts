@@ -134,7 +134,7 @@ function httpSideOf(
   return {
     lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
     checkAgain: async (organizationId) => {
-      const principal = await credentials.check(request, sourceOfRequest(request));
+      const principal = await credentials.checkAgain(request, sourceOfRequest(request));
       checkPermission(principal, permission ?? 'self', organizationId);
       return principal;
     },

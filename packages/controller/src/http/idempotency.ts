@@ -23,6 +23,12 @@ export interface IdempotencyKey {
   readonly requestHash: string;
 }
 
+/** What a step gave, and what was asked for. */
+interface Kept {
+  readonly requestHash: string;
+  readonly value?: unknown;
+}
+
 const KEY_FORM = new RegExp(`^[A-Za-z0-9_-]{1,${IDEMPOTENCY_KEY_CHARS_MAX}}$`);
 
 /** The key of a request; null: it shows none. Throws invalid_request. */
@@ -59,8 +65,12 @@ export async function once<T>(
       key: given.key,
       step,
       organization_id: organizationId,
-      request_hash: given.requestHash,
-      result: tx.keyring.sealSecret(contextOf(given, step), JSON.stringify({ value }), tx.random),
+      request_hash: '', // in what is sealed: a hash of a password is a way to guess it
+      result: tx.keyring.sealSecret(
+        contextOf(given, step),
+        JSON.stringify({ requestHash: given.requestHash, value }),
+        tx.random,
+      ),
       created_at: tx.now.toISOString(),
     })
     .execute();
@@ -68,11 +78,7 @@ export async function once<T>(
   return value;
 }
 
-async function readKept(
-  tx: Tx,
-  given: IdempotencyKey,
-  step: number,
-): Promise<{ readonly value?: unknown } | undefined> {
+async function readKept(tx: Tx, given: IdempotencyKey, step: number): Promise<Kept | undefined> {
   const row = await tx.db
     .selectFrom('idempotency_keys')
     .selectAll()
@@ -90,12 +96,13 @@ async function readKept(
     return undefined;
   }
   const text = tx.keyring.openSecret(contextOf(given, step), row.result);
-  if (row.request_hash !== given.requestHash || text === null)
+  const kept = text === null ? null : (JSON.parse(text) as Kept); // as written above
+  if (kept?.requestHash !== given.requestHash)
     throw new RequestError(
       'idempotency_mismatch',
       `the key "${given.key}" was used at ${row.created_at} for another request`,
     );
-  return JSON.parse(text) as { readonly value?: unknown }; // as written above
+  return kept;
 }
 
 async function dropOld(tx: Tx, organizationId: string): Promise<void> {

@@ -367,12 +367,12 @@ export class AgentLink implements HolderLink {
     if (this.#isClosed) return;
     clearTimeout(this.#authenticateTimer);
     this.#signKey = node.sign_key;
-    this.#authority = new AuthoritySender(this.#deps.store, node.organization_id, (text) =>
-      this.#sendText(text),
-    );
+    const sendText = (text: string): void => this.#sendText(text);
+    this.#authority = new AuthoritySender(this.#deps.store, node.organization_id, sendText);
     const epoch = await this.#provePlace(node.id, message);
     if (epoch === null || this.#isClosed) return;
-    const { revisions, history, awaited } = await readBegin(this.#deps.store, node);
+    const { revisions, history, awaited, isRemoved } = await readBegin(this.#deps.store, node);
+    if (isRemoved) return this.#refuseRemoved(node.id);
     this.#send({
       type: 'welcome',
       nodeId: node.id,

@@ -66,7 +66,11 @@ export class PartialFeed {
     const since = this.#woken.get(networkId);
     const { head, changed, revocations } = await this.#store.read(async (tx) => {
       const newest = await readHead(tx, networkId);
-      const isKnown = newest !== null && since !== undefined && since >= newest.deltaFloor;
+      const isKnown =
+        newest !== null &&
+        since !== undefined &&
+        since >= newest.deltaFloor &&
+        since <= newest.revision; // a later one is of a history that is lost
       const hasEnded = isKnown && newest.revocationsRevision > since;
       return {
         head: newest,
@@ -75,13 +79,24 @@ export class PartialFeed {
       };
     });
     if (head === null) this.#woken.delete(networkId);
-    else this.#woken.set(networkId, Math.max(head.revision, since ?? 0));
+    else this.#woken.set(networkId, head.revision);
     if (head === null || changed === undefined || since === undefined) {
       this.#news.forget(networkId);
       return 'all';
     }
     this.#news.note(head, since, changed, revocations);
     return head.configRevision > since ? 'all' : changed;
+  }
+
+  /** What is known of a network may be behind: each link reads for itself until the next change. */
+  forget(networkId: string): void {
+    this.#news.forget(networkId);
+  }
+
+  /** The same of all, also of what links were woken for. */
+  forgetAll(): void {
+    this.#news.forgetAll();
+    this.#woken.clear();
   }
 
   /** The member of a network that has this; null: there is none, or the asker is no member. */

@@ -1,5 +1,6 @@
 /** What a link begins with, in one reading: after an outage everybody comes at once. */
 import type { SignedStatement } from '@etherloom/api';
+import { nodeById } from '../store/find-node.ts';
 import { revisionsOfNode } from '../store/revisions.ts';
 import type { NodeRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -8,6 +9,8 @@ import { readHistory } from './authority-sender.ts';
 
 /** What an agent is told of at once. */
 export interface LinkBegin {
+  /** The node was removed while its place was judged. */
+  readonly isRemoved: boolean;
   /** Of the node's networks. */
   readonly revisions: ReadonlyMap<string, number>;
   /** Of its organization's authority. */
@@ -19,6 +22,7 @@ export interface LinkBegin {
 /** Reads it. */
 export function readBegin(store: Store, { id, organization_id }: NodeRow): Promise<LinkBegin> {
   return store.read(async (tx) => ({
+    isRemoved: (await nodeById(tx, id))?.removed_at !== null,
     revisions: await revisionsOfNode(tx, id),
     history: await readHistory(tx, organization_id),
     awaited: await awaitedReleases(tx, id),

@@ -269,6 +269,7 @@ export class LinkServer {
 
   #compareAll(): void {
     this.#feed.forgetAll();
+    this.#partialFeed.forgetAll();
     for (const link of this.#open.values()) link.compareAll();
   }
 
@@ -383,7 +384,10 @@ export class LinkServer {
       })
       .catch((error: unknown) => {
         this.#deps.log.error({ err: error }, 'who is concerned by a change could not be read');
-        for (const id of networkIds) this.#interests.wake(id, 'all');
+        for (const id of networkIds) {
+          this.#partialFeed.forget(id);
+          this.#interests.wake(id, 'all');
+        }
       });
   }
 

@@ -137,7 +137,8 @@ export class NetworkFeed {
 
   async #refresh(entry: Entry): Promise<void> {
     const { wanted, networkId } = entry;
-    const since = entry.whole?.revision ?? NO_REVISION;
+    const base = entry.whole;
+    const since = base?.revision ?? NO_REVISION;
     // A network whose size goes to and fro over the limit is not told anew each time.
     const most = this.#wholeMembersMax * (entry.isInPart ? WHOLE_AGAIN_SHARE : 1);
     const { head, changes } = await this.#store.read(async (tx) => {
@@ -145,6 +146,8 @@ export class NetworkFeed {
       const isWhole = newest !== null && isPushedWhole(newest, most);
       return { head: newest, changes: isWhole ? await readChanges(tx, newest, since) : undefined };
     });
+    // What was forgotten meanwhile is no base for what was read: it is read again, from nothing.
+    if (entry.whole !== base) return;
     entry.head = head;
     entry.read = wanted;
     entry.isInPart = head !== null && changes === undefined;

@@ -59,6 +59,10 @@ export class PartialNewsLog {
     this.#logs.delete(networkId);
   }
 
+  forgetAll(): void {
+    this.#logs.clear();
+  }
+
   /**
    * What an agent lacks by what is known here; null: nothing; undefined: it has to be read, since
    * members of its interest changed, or too much.

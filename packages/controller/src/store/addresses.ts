@@ -51,6 +51,7 @@ async function assignOne(tx: Tx, network: NetworkRow, pool: Prefix, nodeId: stri
     .deleteFrom('addresses')
     .where('network_id', '=', network.id)
     .where('address_key', '=', key)
+    .where('released_at', 'is not', null) // of a member it is never taken
     .execute();
   const address = addressText(numberOfKey(key));
   await tx.db
@@ -167,13 +168,19 @@ async function releasedCount(tx: Tx, networkId: string, family: Family): Promise
   return Number(row.count);
 }
 
+/** What is reserved for a node that has left waits for that node. */
 async function longestReleased(tx: Tx, networkId: string, family: Family): Promise<string | null> {
+  const reserved = tx.db
+    .selectFrom('reservations')
+    .select('address_key')
+    .where('network_id', '=', networkId);
   const row = await tx.db
     .selectFrom('addresses')
     .select('address_key')
     .where('network_id', '=', networkId)
     .where('family', '=', family)
     .where('released_at', 'is not', null)
+    .where('address_key', 'not in', reserved)
     .orderBy('released_at')
     .orderBy('address_key')
     .executeTakeFirst();

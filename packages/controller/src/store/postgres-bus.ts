@@ -56,6 +56,8 @@ export class PostgresBus implements Bus {
   /** false once a broken connection could not be opened again at once. */
   #isReached = true;
   #position: Position | undefined;
+  /** Everything that was posted before, by the monotonic clock, was read. */
+  #readAtMs = 0;
   /** Ids that were handled, with their transactions; those below the position are forgotten. */
   readonly #seen = new Map<string, number>();
   #work: Promise<void> = Promise.resolve();
@@ -158,8 +160,11 @@ export class PostgresBus implements Bus {
       const isSame =
         before !== undefined &&
         before.timeline === now.timeline &&
-        before.transaction <= now.transaction;
+        before.transaction <= now.transaction &&
+        // Others may have swept what this one has not read.
+        performance.now() - this.#readAtMs < BUS_KEPT_MS / 2;
       this.#position = isSame ? before : now;
+      if (!isSame) this.#readAtMs = performance.now();
       if (isSame) await this.#poll();
       else this.#seen.clear();
       this.#setReached(true);
@@ -210,6 +215,7 @@ export class PostgresBus implements Bus {
   async #readPosted(): Promise<void> {
     const before = this.#position;
     if (before === undefined) return;
+    const beganAtMs = performance.now();
     const [head] = await this.query<{ transaction: number }>(
       'select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as transaction',
     );
@@ -223,6 +229,7 @@ export class PostgresBus implements Bus {
     for (const { id, transaction_number } of posted) this.#seen.set(id, transaction_number);
     const transaction = head?.transaction ?? before.transaction;
     this.#position = { ...before, transaction };
+    this.#readAtMs = beganAtMs;
     for (const [id, of] of this.#seen) if (of < transaction) this.#seen.delete(id);
   }
 

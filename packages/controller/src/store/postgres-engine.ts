@@ -182,6 +182,7 @@ function makeEngine(target: PostgresTarget, log: Logger | undefined): Engine {
           .execute(work),
       ),
     async close() {
+      health.close();
       await bus.close();
       await db.destroy();
     },
@@ -241,11 +242,12 @@ function pauseMs(attempt: number): number {
   return longest / 2 + randomInt(Math.ceil(longest / 2));
 }
 
-/** Says in the log when the database is lost and when it is back, once each. */
+/** Says in the log when the database is lost and when it is back, once each, until it is closed. */
 class Health {
   readonly #target: PostgresTarget;
   readonly #log: Logger | undefined;
   #isLost = false;
+  #isClosed = false;
 
   constructor(target: PostgresTarget, log: Logger | undefined) {
     this.#target = target;
@@ -267,8 +269,13 @@ class Health {
     }
   }
 
+  /** Connections that are let go of may still fail: the pool does not wait for their ends. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   lost(error: unknown): void {
-    if (this.#isLost) return;
+    if (this.#isLost || this.#isClosed) return;
     this.#isLost = true;
     this.#log?.warn({ database: this.#target.name, reason: errorText(error) }, 'database trouble');
   }

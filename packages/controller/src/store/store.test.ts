@@ -191,6 +191,12 @@ describe('addresses', () => {
     }
     for (const node of ['node2', 'node3', 'node4']) await joinAs('a', node); // .3 .5 .6
     await expect(joinAs('a', 'node5')).rejects.toMatchObject({ code: 'pool_exhausted' });
+    await leave(network.id, 'node9');
+    const waits = joinAs('a', 'node5');
+    await expect(waits, 'it is kept for its node').rejects.toMatchObject({
+      code: 'pool_exhausted',
+    });
+    expect(await joinAs('a', 'node9')).toEqual(['10.1.0.4']);
     await store.transact((tx) => deleteReservation(tx, network.id, kept.id));
     expect(await joinAs('a', 'node5')).toEqual(['10.1.0.1']);
   });

@@ -259,10 +259,12 @@ export class WatchHub {
 
   /** Keeps streams open, and ends those whose principals may not watch any more. */
   #visitAll(): void {
-    for (const { watchers } of this.#organizations.values())
-      for (const watcher of watchers) {
+    for (const [organizationId, watched] of this.#organizations) {
+      this.#read(organizationId, watched); // what could not be read before
+      for (const watcher of watched.watchers) {
         watcher.push(KEEP_OPEN);
         void watcher.look();
       }
+    }
   }
 }
