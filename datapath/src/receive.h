@@ -26,7 +26,7 @@ struct receive {
 	uint64_t now_us;
 	uint64_t now_ms;
 	uint64_t cookies_sent;
-	uint64_t refused; /* datagrams on the way of data that opened in no session */
+	uint64_t refused;	       /* datagrams on the way of data that opened in no session */
 	const struct sockaddr *source; /* of the datagram at hand */
 	/* What the last datagram was found to belong to; valid while online, so receive_begin
 	 * forgets it. */

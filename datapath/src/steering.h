@@ -4,10 +4,11 @@
  *
  * It looks at the kind, the length, whether there is a mac2, and the source address (IPv6: its
  * /64), which is hashed with a salt: a new salt deals the senders to other lobbies. While there is
- * a flood, addresses of peers, and of those from whom an answer is awaited, have lobbies of their own
- * for handshakes, and theirs alone is the way of data to the workers' sockets. They are kept in a Bloom filter of one hash, so some strangers
- * pass for peers, others at each salt. All this proves nothing: whoever reads a socket judges each
- * datagram, and takes from any socket what is right.
+ * a flood, addresses of peers, and of those from whom an answer is awaited, have lobbies of their
+ * own for handshakes, and theirs alone is the way of data to the workers' sockets. They are kept in
+ * a Bloom filter of one hash, so some strangers pass for peers, others at each salt. All this
+ * proves nothing: whoever reads a socket judges each datagram, and takes from any socket what is
+ * right.
  *
  * What is longer than DATAGRAM_BYTES_ALONE was joined from several by the kernel (UDP_GRO), so data
  * of the same flow may follow: it goes the way of data whatever it begins with.
