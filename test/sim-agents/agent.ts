@@ -10,12 +10,14 @@ import { decodeJoinToken, joinSigningText, linkSigningText, toBase64url } from '
 import type { HeldLease } from '@etherloom/core';
 import { firstLease, presentLease, takeEpoch, withNext } from '@etherloom/core';
 import { BackOff } from '../../packages/agent/src/back-off.ts';
+import {
+  LINK_OPEN_MS,
+  LINK_RETRY_MS_MAX,
+  LINK_RETRY_MS_MIN,
+} from '../../packages/agent/src/limits.ts';
 import type { Target } from './wire.ts';
 import { WireLink, post } from './wire.ts';
 
-/** As the real agent's (packages/agent/src/limits.ts). */
-const LINK_OPEN_MS = 10_000;
-const LINK_RETRY_MS = { minMs: 500, maxMs: 30_000 } as const;
 /** Enough to find the type and the revision of any message. */
 const HEAD_BYTES = 768;
 
@@ -48,7 +50,12 @@ export class SimAgent {
   readonly #signing: { readonly key: KeyObject; readonly text: string };
   readonly #sessionKey = toBase64url(randomBytes(32));
   readonly #instance = randomBytes(8).toString('hex');
-  readonly #backOff = new BackOff({ ...LINK_RETRY_MS, random: randomShare, jitter: 'full' });
+  readonly #backOff = new BackOff({
+    minMs: LINK_RETRY_MS_MIN,
+    maxMs: LINK_RETRY_MS_MAX,
+    random: randomShare,
+    jitter: 'full',
+  });
   #lease: HeldLease = firstLease(toBase64url(randomBytes(32)));
   #authorityHash: string | null = null;
   #link: WireLink | null = null;
