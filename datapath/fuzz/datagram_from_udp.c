@@ -482,7 +482,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if ((options & 8) != 0) {
 		uint8_t endpoint[ENDPOINT_BYTES];
 		endpoint_to_wire(endpoint, (const struct sockaddr *)&source);
-		punt_know(&world.punts, endpoint);
+		punt_know(&world.punts, endpoint, 0);
 	}
 	replies = 0;
 	failing = input_u8(&input);
