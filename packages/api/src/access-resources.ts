@@ -73,6 +73,9 @@ export const userSystemSchema = z.strictObject({ isSystemAdministrator: z.boolea
 export const whoamiSchema = z.object({
   kind: z.enum(['bootstrap', 'user', 'api_token']),
   id: idSchema.nullable(),
+  userId: idSchema
+    .nullable()
+    .describe('the user that it is, or whose token it is; null: admin.token, or a token of it'),
   name: z.string(),
   isSystemAdministrator: z.boolean(),
   organizations: z

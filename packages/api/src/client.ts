@@ -148,20 +148,61 @@ export async function collect<N extends ListRouteName>(
   ...args: CollectArguments<N>
 ): Promise<ItemOf<N>[]> {
   const items: ItemOf<N>[] = [];
+  for await (const page of pagesOf(client, route, args[0] ?? {})) items.push(...page.items);
+  return items;
+}
+
+/** An item with its ETag, for `ifMatch` of a later change of it. */
+export interface Tagged<T> {
+  readonly item: T;
+  readonly etag: string;
+}
+
+/** The same, each item with its ETag. */
+export async function collectTagged<N extends ListRouteName>(
+  client: Pick<Client, 'call'>,
+  route: N,
+  ...args: CollectArguments<N>
+): Promise<Tagged<ItemOf<N>>[]> {
+  const query = { ...args[0]?.query, etags: true };
+  const tagged: Tagged<ItemOf<N>>[] = [];
+  for await (const { items, etags = [] } of pagesOf(client, route, { ...args[0], query }))
+    tagged.push(...items.map((item, i) => ({ item, etag: etags[i] ?? etagMissing(route) })));
+  return tagged;
+}
+
+function etagMissing(route: ListRouteName): never {
+  throw new ApiError({
+    code: 'reply_invalid',
+    message: `${ROUTES[route].path} gave no ETags: the controller is of another version`,
+    status: 200,
+  });
+}
+
+interface ListPage<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+  readonly etags?: readonly string[] | undefined;
+}
+
+async function* pagesOf<N extends ListRouteName>(
+  client: Pick<Client, 'call'>,
+  route: N,
+  given: { readonly query?: object | undefined },
+): AsyncGenerator<ListPage<ItemOf<N>>> {
   let cursor: string | null = null;
   do {
     const query = {
-      ...args[0]?.query,
+      ...given.query,
       limit: LIST_LIMIT_MAX,
       ...(cursor === null ? {} : { cursor }),
     };
-    const options = [{ ...args[0], query }] as unknown as CallArguments<N>; // of every list
+    const options = [{ ...given, query }] as unknown as CallArguments<N>; // of every list
     const reply = await client.call(route, ...options);
-    const page = reply as { readonly items: ItemOf<N>[]; readonly next: string | null }; // a list
-    items.push(...page.items);
+    const page = reply as unknown as ListPage<ItemOf<N>>; // a list
+    yield page;
     cursor = page.next;
   } while (cursor !== null);
-  return items;
 }
 
 export interface ClientOptions {

@@ -51,7 +51,7 @@ export const EXAMPLE_BODIES: Readonly<Partial<Record<RouteName, JsonObject>>> = 
   networkSettings: { clones: 'reject', stalenessDays: 14 },
   networkCreate: { name: 'demo', ipv4: '10.1.0.0/24', mtuBytes: 1370 },
   reservationCreate: { address: '10.1.0.10', note: 'printer' },
-  tokenCreate: { network: 'demo', uses: 3, lifetimeSeconds: 3600 },
+  tokenCreate: { network: 'demo', label: 'web', uses: 3, lifetimeSeconds: 3600 },
   join: {
     tokenId: 'tok_0123456789abcdefghij',
     network: 'demo',
@@ -90,6 +90,7 @@ const SECTIONS = [
   ['organizations', 'Organizations'],
   ['networks', 'Networks, members, reservations'],
   ['nodes', 'Nodes'],
+  ['node-counts', 'Counts of nodes'],
   ['tokens', 'Join tokens'],
   ['join', 'Joining'],
   ['split', 'Clones'],

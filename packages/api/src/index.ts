@@ -51,6 +51,7 @@ export type { NodeReport, PathReport, Topology } from './node-report.ts';
 export type { REPORT_ROUTES } from './routes/report.ts';
 export {
   LEDGER_BEGIN,
+  LEDGER_RESTORE,
   checkpointSigningText,
   exportSigningText,
   ledgerChangeSchema,
@@ -62,8 +63,13 @@ export {
   ledgerSchema,
 } from './audit/ledger.ts';
 export type { Ledger, LedgerCheckpoint, LedgerEntry, LedgerExportEnd } from './audit/ledger.ts';
-export { verifyLedger } from './audit/verify-ledger.ts';
-export type { LedgerVerdict, LedgerVerifierDeps } from './audit/verify-ledger.ts';
+export { describeRestore, verifyLedger } from './audit/verify-ledger.ts';
+export type {
+  LedgerPlace,
+  LedgerRestore,
+  LedgerVerdict,
+  LedgerVerifierDeps,
+} from './audit/verify-ledger.ts';
 export { toBase64url, fromBase64url } from './base64url.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { ERRORS, errorBodySchema } from './errors.ts';
@@ -71,6 +77,8 @@ export type { ErrorCode, ErrorBody } from './errors.ts';
 export {
   fingerprintSchema,
   JOIN_TOKEN_CHARS_MAX,
+  isVoucherNote,
+  voucherNote,
   JoinTokenError,
   encodeJoinToken,
   decodeJoinToken,
@@ -91,6 +99,9 @@ export {
   LIST_LIMIT_DEFAULT,
   LIST_LIMIT_MAX,
   LIST_ROWS_MAX,
+  NODE_IDS_MAX,
+  SEARCH_CHARS_MAX,
+  SEARCH_WORDS_MAX,
   AUDIT_DAYS_DEFAULT,
   AUDIT_DAYS_MAX,
   AUDIT_DAYS_MIN,
@@ -133,6 +144,7 @@ export {
   reservationCreateSchema,
   membershipSchema,
   nodeSchema,
+  nodeCountsSchema,
   joinTokenSchema,
   joinTokenCreateSchema,
   joinTokenCreatedSchema,
@@ -153,6 +165,7 @@ export type {
   Reservation,
   Membership,
   Node,
+  NodeCounts,
   JoinTokenRow,
   JoinRequest,
   JoinReply,
@@ -256,6 +269,7 @@ export type { IDENTITY_PROVIDER_ROUTES } from './routes/identity-provider.ts';
 export type { JOIN_ROUTES } from './routes/join.ts';
 export type { JOIN_TOKEN_ROUTES } from './routes/join-token.ts';
 export type { NETWORK_ROUTES } from './routes/network.ts';
+export { wordsOf } from './routes/node.ts';
 export type { NODE_ROUTES } from './routes/node.ts';
 export type { ORGANIZATION_ROUTES } from './routes/organization.ts';
 export type { SESSION_ROUTES } from './routes/session.ts';
@@ -285,7 +299,7 @@ export {
   nodeStateSchema,
 } from './values.ts';
 export type { NodeState } from './values.ts';
-export { ApiError, collect, createClient, toApiError, toRequest } from './client.ts';
+export { ApiError, collect, collectTagged, createClient, toApiError, toRequest } from './client.ts';
 export type {
   CallArguments,
   CallOptions,
@@ -293,6 +307,7 @@ export type {
   Client,
   ClientOptions,
   CollectArguments,
+  Tagged,
   CollectOptions,
   Exchanged,
   ItemOf,

@@ -40,6 +40,16 @@ const contentSchema = z.strictObject({
 /** Longest join token that is made or read. */
 export const JOIN_TOKEN_CHARS_MAX = 16_000;
 
+/** Note of an address that is kept for who has a token that is good without a controller. */
+export function voucherNote(tokenId: string): string {
+  return `for the holder of join token ${tokenId}`;
+}
+
+/** True of such a note: the reservation comes and goes with its token. */
+export function isVoucherNote(note: string): boolean {
+  return /^for the holder of join token tok_[0-9a-z]{20}$/.test(note);
+}
+
 /** A member that can take in who holds a voucher. */
 export interface VoucherContact {
   readonly credential: SignedStatement;

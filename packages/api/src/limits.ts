@@ -25,6 +25,11 @@ export const LIST_ROWS_MAX = 10_000;
 /** Items of one reply of a list: a reply of a few hundred KB. */
 export const LIST_LIMIT_MAX = 1_000;
 export const LIST_LIMIT_DEFAULT = 100;
+/** Longest text that nodes are searched by, and words in it: each costs a look at every node. */
+export const SEARCH_CHARS_MAX = 80;
+export const SEARCH_WORDS_MAX = 4;
+/** Nodes that one request names: the peers of a report, and 4 KB of a URL. */
+export const NODE_IDS_MAX = 100;
 /** Longest cursor: two names and two ids. */
 export const CURSOR_CHARS_MAX = 512;
 /** Smallest inner MTU: IPv6 needs 1,280 (RFC 8200, 5). */

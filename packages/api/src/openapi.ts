@@ -61,6 +61,7 @@ import {
 import type { Route, RouteName } from './routes.ts';
 import { ROUTES } from './routes.ts';
 import { errorsOf, hasEtag } from './route-facts.ts';
+import { LIST_ETAGS } from './routes/route.ts';
 import { parametersOf, replyHeaders } from './openapi-parameters.ts';
 
 /** JSON of a document or of a part of one. */
@@ -265,6 +266,11 @@ function referTo(schema: z.ZodType): JsonObject {
             next: {
               anyOf: [{ type: 'string' }, { type: 'null' }],
               description: 'the cursor of the next request; null: that was all',
+            },
+            etags: {
+              type: 'array',
+              items: { type: 'string' },
+              description: LIST_ETAGS,
             },
           },
         };

@@ -126,17 +126,32 @@ export const nodeSchema = z.object({
 });
 export type Node = z.infer<typeof nodeSchema>;
 
+/** How many nodes there are, by what one looks for. A node may count in several. */
+export const nodeCountsSchema = z.object({
+  total: z.int().nonnegative(),
+  online: z.int().nonnegative().describe('agents that are connected'),
+  offline: z.int().nonnegative().describe('all others'),
+  pending: z.int().nonnegative().describe('clones that wait for approval'),
+  withProblems: z.int().nonnegative().describe('whose agents tell of problems'),
+});
+export type NodeCounts = z.infer<typeof nodeCountsSchema>;
+
 export const joinTokenSchema = z.object({
   id: idSchema,
   networkId: idSchema,
+  label: nameSchema.nullable().describe('what names it in its network; null: it has no name'),
   usesLeft: z.int().nonnegative(),
   uses: z.int().positive(),
+  offlineOk: z.boolean().describe('it is also good while no controller answers'),
   expiresAt: timeSchema,
   createdAt: timeSchema,
 });
 export type JoinTokenRow = z.infer<typeof joinTokenSchema>;
 export const joinTokenCreateSchema = z.strictObject({
   network: z.string().describe('network id or name'),
+  label: nameSchema
+    .optional()
+    .describe('names it in its network, so that files can; such a token is kept until revoked'),
   uses: z.int().min(1).max(TOKEN_USES_MAX).default(1),
   lifetimeSeconds: z
     .int()

@@ -246,6 +246,13 @@ export const networkProofSchema = z.strictObject({
 });
 export type NetworkProof = z.infer<typeof networkProofSchema>;
 
+/** What differs between two lists of revocations. */
+export const revocationNewsSchema = z.strictObject({
+  added: z.array(signedStatementSchema).max(NETWORK_REVOCATIONS_MAX),
+  gone: z.array(statementHashSchema).max(NETWORK_REVOCATIONS_MAX),
+});
+export type RevocationNews = z.infer<typeof revocationNewsSchema>;
+
 /** The proof of a part of a network's members. */
 export const partialProofSchema = z.strictObject({
   network: signedStatementSchema,
@@ -254,7 +261,10 @@ export const partialProofSchema = z.strictObject({
     .array(signedStatementSchema)
     .max(NETWORK_REVOCATIONS_MAX)
     .optional()
-    .describe('all of them; left out: as before'),
+    .describe('all of them; left out: as before, but for the news'),
+  revocationNews: revocationNewsSchema
+    .optional()
+    .describe('against those of the revision that the agent holds; the roster commits to the sum'),
   members: z
     .record(nodeIdSchema, memberProofSchema)
     .describe('of those that are named, each with its inclusion in this roster'),

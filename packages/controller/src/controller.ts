@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import { writeRestores } from './audit/restore-entry.ts';
 import { foundMissingAuthorities } from './authority/authorities.ts';
 import type { Keyring } from './authority/keyring.ts';
 import { openKeyring } from './authority/open-keyring.ts';
@@ -194,6 +195,7 @@ async function prepareStore(store: Store, options: ControllerOptions): Promise<v
   await store.transact(foundMissingAuthorities);
   if (options.isRestored === true) {
     await store.transact(supersedeRevisions);
+    await store.transact((tx) => writeRestores(tx, null));
     options.log.warn('revisions were raised above those of agents: each takes the state anew');
   }
   await settleAll(store);

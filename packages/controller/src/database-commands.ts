@@ -94,11 +94,12 @@ async function runRestore({ values, operands }: Asked): Promise<Done> {
   if (!existsSync(file)) throw new StartupError('backup_invalid', `there is no file ${file}`);
   const isAsItWas = values['as-it-was'] === true;
   const { keptAs, ...report } = await holding(values, () =>
-    restore(file, placeOf(values), { isAsItWas }),
+    restore(file, placeOf(values), { isAsItWas, nowMs: Date.now() }),
   );
   const kept = keptAs === null ? [] : [`the database that was there is ${keptAs}`];
   const raised = isAsItWas ? [] : ['revisions were raised: each agent takes its networks anew'];
-  return { report, lines: [`Restored ${file}.`, ...kept, ...raised, ...keepText(values)] };
+  const told = 'each ledger says in a further entry what it was restored from';
+  return { report, lines: [`Restored ${file}.`, ...kept, ...raised, told, ...keepText(values)] };
 }
 
 async function runMigrate({ values, operands }: Asked): Promise<Done> {

@@ -39,6 +39,8 @@ export const STATEMENTS_KEPT_MAX = 512;
 export const AUTHORITIES_KEPT_MAX = 256;
 /** Values that one query names: far below what SQLite (32,766) and PostgreSQL (65,535) take. */
 export const IN_LIST_MAX = 500;
+/** Ids of nodes that are read at once to be compared with what links know. */
+export const NODE_SCAN_ROWS = 2_000;
 /**
  * Members whose statements change at once, above which a roster's tree is made anew from all
  * members: each of them would read up to four rows for itself.
@@ -237,6 +239,24 @@ export const CONTROLLER_KEPT_MS = 7 * DAY_MS;
 export const REMOTE_LINKS_READ_MS = 15_000;
 /** Questions to other controllers that wait for an answer: one for each node that is judged. */
 export const BUS_QUESTIONS_MAX = 4_096;
+/** Questions to other controllers about nodes that somebody looks at, asked and answered here. */
+export const LOOKS_MAX = 256;
+export const LOOKS_ANSWERED_MAX = 256;
+/** Nodes of one such question: their ids fill one notification. */
+export const LOOK_NODES_MAX = 200;
+/** Nodes that are looked at within this time are asked for together. */
+export const LOOK_GATHER_MS = 5;
+/** Answers that come within this time travel as one text. */
+export const LOOK_PIECE_MS = 100;
+/** One such text before it is packed, and how much of it packed goes along in a notification. */
+export const LOOK_PIECE_BYTES = 1_048_576;
+export const LOOK_INLINE_BYTES = 7_500;
+/** Another controller has this long to say what problems agents told it: it asks nobody. */
+export const LOOK_PROBLEMS_MS = 1_000;
+/** Beyond the time that it gives an agent, another controller has this long to pass a report on. */
+export const LOOK_TRAVEL_MS = 500;
+/** What whoever asked did not collect is dropped after this. */
+export const BUS_LEFT_MS = 30_000;
 /**
  * Pings of agents that a controller of several answers in a second: 3 % of a processor. Agents of
  * one with more links than that ask less often.
@@ -262,6 +282,12 @@ export const ARGON2_WAITING_PER_SOURCE_MAX = 16;
 export const LOGIN_ATTEMPTS_FREE = 5;
 /** The same for one source, whatever names it tries: an office behind one address. */
 export const LOGIN_SOURCE_ATTEMPTS_FREE = 50;
+/**
+ * Attempts to log in are told to other controllers this much later, so many together; of more, each
+ * knows its own: argon2 computes a dozen a second.
+ */
+export const ATTEMPTS_GATHER_MS = 20;
+export const ATTEMPTS_TOLD_MAX = 64;
 /** Longest wait for the next attempt to log in. */
 export const LOGIN_WAIT_MS_MAX = 900_000;
 /** Attempts to log in, and successes, are forgotten after this. */

@@ -118,7 +118,7 @@ export function createParts(ingredients: Ingredients): Parts {
   const { store } = ingredients;
   const followers = createFollowers(ingredients);
   const { place, cluster, watch, links, upkeep, ledgers } = followers;
-  const access = createAccess(ingredients, followers.ownUrl);
+  const access = createAccess(ingredients, followers);
   const metrics = createMetrics({
     links: () => links.openCount,
     pendingLinks: () => links.pendingCount,
@@ -137,7 +137,10 @@ export function createParts(ingredients: Ingredients): Parts {
     metrics,
     cluster,
     async joinCluster() {
-      await cluster?.start(links.clusterEvents((lists) => store.takeRemote(lists)));
+      await cluster?.start({
+        ...watch.follow(links.clusterEvents((lists) => store.takeRemote(lists))),
+        onAttempts: (attempts) => attempts.forEach((attempt) => access.throttle.take(attempt)),
+      });
       upkeep.check();
     },
     onListening: (address) => {
@@ -166,8 +169,8 @@ function createFollowers({
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
   const ownUrls = () => joinUrls(place.listening, options.publicUrl).slice(0, CONTROLLER_URLS_MAX);
   const cluster = makeCluster(ownEntry, { urls: ownUrls, monotonicMs, log });
-  const watch = new WatchHub(store, log);
-  const links = new LinkServer({
+  const watch = new WatchHub(store, log, (nodeId) => links.isConnected(nodeId));
+  const links: LinkServer = new LinkServer({
     store,
     tlsFingerprint: identity.fingerprint,
     authFailures,
@@ -212,6 +215,7 @@ function createHttp(
     handlers: createHandlers({
       store,
       isConnected: (nodeId) => links.isConnected(nodeId),
+      hasProblems: (nodeId) => links.hasProblems(nodeId),
       problemsOf: (nodeId) => links.problemsOf(nodeId),
       reportOf: (nodeId, peersMax) => links.reports.read(nodeId, peersMax),
       tlsFingerprint,
@@ -241,12 +245,12 @@ function allUrls(cluster: Cluster | null, own: readonly string[]): string[] {
 
 function createAccess(
   { options, now, keyring, setup }: Ingredients,
-  ownUrl: () => string,
+  { ownUrl, cluster }: Pick<Followers, 'ownUrl' | 'cluster'>,
 ): AccessParts {
   const { log } = options;
   return {
     passwords: new Passwords(randomBytes),
-    throttle: new LoginThrottle(now),
+    throttle: new LoginThrottle(now, (attempt) => cluster?.tellAttempt(attempt)),
     setup,
     singleSignOn: new SingleSignOn({ keyring, random: randomBytes, now, ownUrl, log }),
     ownUrl,

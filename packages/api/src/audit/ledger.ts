@@ -36,6 +36,14 @@ export const ledgerEntrySchema = z.object({
 });
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
 
+/** Of an entry that says that the ledger goes on from an older state than it had. */
+export const LEDGER_RESTORE = 'ledger.restore';
+/** What such an entry has in `after`. */
+export const ledgerRestoreSchema = z.object({
+  backupAt: timeSchema.nullable().describe('when the backup was made; null: not known'),
+  number: z.int().nonnegative().describe('of the newest entry that came back'),
+});
+
 /** The controller vouches for the ledger up to an entry. */
 export const ledgerCheckpointSchema = z.object({
   organizationId: idSchema,

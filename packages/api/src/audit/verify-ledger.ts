@@ -5,12 +5,14 @@
  * What it finds: an entry that was changed, removed, put in or moved (the chain breaks), lines cut
  * off at either end (the last line is signed and says from where to where it goes), a line written
  * otherwise (each must be canonical JSON, so that no two readers see two things in it), and a
- * signature of a key that is not pinned. What it cannot find: an older export given as the newest;
- * the report says up to when it goes.
+ * signature of a key that is not pinned. An older export given as the newest, and a ledger that a
+ * restored backup took back, it finds only for a reader who knows of a later entry (`known`); the
+ * report says up to when it goes, and of which restores the ledger itself tells.
  */
 import { canonicalJson } from '../canonical-json.ts';
-import type { LedgerCheckpoint } from './ledger.ts';
+import type { LedgerCheckpoint, LedgerEntry } from './ledger.ts';
 import {
+  LEDGER_RESTORE,
   checkpointSigningText,
   exportSigningText,
   ledgerCheckpointSchema,
@@ -18,6 +20,7 @@ import {
   ledgerExportEndSchema,
   ledgerExportHeadSchema,
   ledgerHashText,
+  ledgerRestoreSchema,
   LEDGER_BEGIN,
 } from './ledger.ts';
 
@@ -28,6 +31,24 @@ export interface LedgerVerifierDeps {
   readonly isSignedBy: (key: string, text: string, signature: string) => boolean | Promise<boolean>;
   /** Keys that the reader knows to be the ledger's; none: those that the export names are taken. */
   readonly pinnedKeys?: readonly string[];
+  /** Entries that the reader knows to have been in the ledger. */
+  readonly known?: readonly LedgerPlace[];
+}
+
+/** An entry, named by what cannot be had twice. */
+export interface LedgerPlace {
+  readonly number: number;
+  readonly hash: string;
+}
+
+/** A ledger was taken back to an older state: what had followed its entry is gone. */
+export interface LedgerRestore {
+  /** The entry that says so. */
+  readonly number: number;
+  readonly at: string;
+  /** Newest entry that came back. */
+  readonly headNumber: number;
+  readonly backupAt: string | null;
 }
 
 export type LedgerVerdict =
@@ -45,6 +66,12 @@ export type LedgerVerdict =
       readonly keys: readonly string[];
       /** Whether the reader pinned them. */
       readonly isPinned: boolean;
+      /** What was signed, up to the end: what a reader should know the next time. */
+      readonly places: readonly LedgerPlace[];
+      /** Newest entry that the reader knew, and that is in it; null: it knew none. */
+      readonly knownNumber: number | null;
+      /** Of which the ledger tells, the newest at the end. */
+      readonly restores: readonly LedgerRestore[];
     }
   | {
       readonly ok: false;
@@ -55,6 +82,8 @@ export type LedgerVerdict =
       readonly reason: string;
     };
 
+/** Restores that a verdict names: nobody reads more. */
+const RESTORES_SHOWN_MAX = 16;
 /** The checkpoint line of an export. */
 const CHECKPOINT_KEY = 'checkpoint';
 
@@ -93,10 +122,15 @@ class LedgerReader {
   #number: number | null = null;
   #checkpoints = 0;
   #end: { readonly at: string } | null = null;
+  readonly #known: ReadonlyMap<number, string>;
+  #knownNumber: number | null = null;
+  readonly #places: LedgerPlace[] = [];
+  readonly #restores: LedgerRestore[] = [];
 
   constructor(deps: LedgerVerifierDeps) {
     this.#deps = deps;
     this.#trusted = new Set(deps.pinnedKeys);
+    this.#known = new Map(deps.known?.map(({ number, hash }) => [number, hash]));
   }
 
   get number(): number | null {
@@ -117,6 +151,11 @@ class LedgerReader {
     if (this.#end === null) throw new LedgerFault('the export has no end: it was cut off');
     const { organizationId, firstNumber } = this.#head;
     const number = this.#number ?? firstNumber - 1;
+    const newest = [...this.#known.keys()].reduce((a, b) => Math.max(a, b), 0);
+    if (newest > number)
+      throw new LedgerFault(
+        `you know entry ${newest}, and this ledger ends with entry ${number}: what came after it is gone; ${this.#whyGone(newest)}`,
+      );
     return {
       ok: true,
       organizationId,
@@ -127,7 +166,42 @@ class LedgerReader {
       at: this.#end.at,
       keys: [...this.#signed],
       isPinned: this.#isPinned(),
+      places: [...this.#places, { number, hash: this.#hash }],
+      knownNumber: this.#knownNumber,
+      restores: this.#restores,
     };
+  }
+
+  #compareKnown(number: number, hash: string): void {
+    const known = this.#known.get(number);
+    if (known === undefined) return;
+    if (known !== hash)
+      throw new LedgerFault(
+        `entry ${number} is not the one that you know: it is gone, and another one stands in its place; ${this.#whyGone(number)}`,
+      );
+    this.#knownNumber = number;
+  }
+
+  #whyGone(number: number): string {
+    const restore = this.#restores.find(({ headNumber }) => headNumber < number);
+    return restore === undefined
+      ? 'the ledger says nothing of a restored backup'
+      : describeRestore(restore);
+  }
+
+  #noteRestore(entry: LedgerEntry): void {
+    if (entry.action !== LEDGER_RESTORE) return;
+    const { number, at } = entry;
+    const after = ledgerRestoreSchema.safeParse(entry.after);
+    if (!after.success) return;
+    this.#restores.push({
+      number,
+      at,
+      headNumber: after.data.number,
+      backupAt: after.data.backupAt,
+    });
+    // The first tells most of what is gone, the newest of what is there.
+    if (this.#restores.length > RESTORES_SHOWN_MAX) this.#restores.splice(1, 1);
   }
 
   #isPinned(): boolean {
@@ -144,6 +218,7 @@ class LedgerReader {
     this.#head = { organizationId, firstNumber };
     this.#begin = previous;
     this.#hash = previous;
+    this.#compareKnown(firstNumber - 1, previous);
     if (!this.#isPinned()) for (const key of keys) this.#trusted.add(key);
   }
 
@@ -159,6 +234,8 @@ class LedgerReader {
     const { hash, ...entry } = value;
     if ((await this.#deps.sha256(ledgerHashText(this.#hash, entry))) !== hash)
       throw new LedgerFault(`entry ${number}, or what stands before it, was changed`);
+    this.#noteRestore(parsed.data);
+    this.#compareKnown(number, parsed.data.hash);
     this.#number = number;
     this.#hash = parsed.data.hash;
   }
@@ -172,6 +249,7 @@ class LedgerReader {
       throw new LedgerFault(`the checkpoint of entry ${checkpoint.number} is of another ledger`);
     await this.#check(checkpoint, checkpointSigningText(checkpoint), 'a checkpoint');
     this.#checkpoints += 1;
+    this.#places.push({ number: checkpoint.number, hash: checkpoint.hash });
   }
 
   async #takeEnd(value: unknown): Promise<void> {
@@ -212,6 +290,12 @@ class LedgerReader {
       throw new LedgerFault(`the signature of ${what} is wrong`);
     this.#signed.add(signed.key);
   }
+}
+
+/** What a person should know of a restore. */
+export function describeRestore({ number, at, headNumber, backupAt }: LedgerRestore): string {
+  const from = backupAt === null ? 'a backup' : `a backup of ${backupAt}`;
+  return `the ledger was restored from ${from} at ${at} (entry ${number}): what had been written after entry ${headNumber} is gone`;
 }
 
 function parseCanonical(text: string): Readonly<Record<string, unknown>> {

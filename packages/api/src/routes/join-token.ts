@@ -29,6 +29,7 @@ export const JOIN_TOKEN_ROUTES = {
       'forbidden',
       'too_many_requests',
       'not_found',
+      'name_taken',
       'limit_reached',
     ],
   },

@@ -39,11 +39,21 @@ export const queryInt = (min: number, max: number) =>
     .pipe(z.int().min(min).max(max));
 
 /** true or false in a query. */
-export const queryBoolean = z.enum(['true', 'false']).transform((text) => text === 'true');
+export const queryBoolean = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .pipe(z.boolean());
+
+/** What a list says of ETags, where they were asked for. */
+export const LIST_ETAGS = 'where they are asked for: the ETag of each item, for If-Match';
 
 /** The reply of a list: `next` goes on as the cursor of the next request; null: that was all. */
 export const list = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), next: cursorSchema.nullable() });
+  z.object({
+    items: z.array(item),
+    next: cursorSchema.nullable(),
+    etags: z.array(z.string()).optional().describe(LIST_ETAGS),
+  });
 
 /** The query of a list: how many, where it goes on, and filters by name of a field. */
 export const listQuery = <F extends z.core.$ZodShape>(filters: F) =>
@@ -52,6 +62,7 @@ export const listQuery = <F extends z.core.$ZodShape>(filters: F) =>
       .default(LIST_LIMIT_DEFAULT)
       .describe('items of one reply, at most'),
     cursor: cursorSchema.optional().describe('`next` of the reply before'),
+    etags: queryBoolean.optional().describe('true: the reply has the ETag of each item too'),
     ...filters,
   });
 

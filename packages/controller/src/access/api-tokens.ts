@@ -171,23 +171,29 @@ export async function openApiToken(tx: Tx, token: string): Promise<Principal | n
   const given = Buffer.from(hashSecret(secret), 'hex');
   if (!row || !timingSafeEqual(given, Buffer.from(row.secret_hash, 'hex'))) return null;
   if (row.expires_at !== null && row.expires_at <= tx.now.toISOString()) return null;
-  const user =
-    row.user_id === null
-      ? undefined
-      : await tx.db
-          .selectFrom('users')
-          .selectAll()
-          .where('id', '=', row.user_id)
-          .executeTakeFirst();
-  const ofUser = user ? await permissionsIn(tx, user, row.organization_id) : new Set(PERMISSIONS);
+  const { user, may } = await grantsOfToken(tx, row);
   return {
     actor: { kind: 'api_token', id: row.id, name: user ? `${user.name}/${row.name}` : row.name },
     proof: { kind: 'api_token', id: row.id, expiresAt: row.expires_at },
     userId: row.user_id,
     roles: new Map(row.role === null ? [] : [[row.organization_id, [row.role]]]),
     isSystem: false,
-    grants: new Map([[row.organization_id, narrow(row, ofUser)]]),
+    grants: new Map([[row.organization_id, may]]),
   };
+}
+
+/** Whose a token is, and what it may do at this moment. */
+async function grantsOfToken(
+  tx: Tx,
+  row: ApiTokenRow,
+): Promise<{ readonly user: UserRow | undefined; readonly may: ReadonlySet<Permission> }> {
+  const { user_id: userId, organization_id: organizationId } = row;
+  const user =
+    userId === null
+      ? undefined
+      : await tx.db.selectFrom('users').selectAll().where('id', '=', userId).executeTakeFirst();
+  const ofUser = user ? await permissionsIn(tx, user, organizationId) : new Set(PERMISSIONS);
+  return { user, may: narrow(row, ofUser) };
 }
 
 function narrow(row: ApiTokenRow, ofUser: ReadonlySet<Permission>): ReadonlySet<Permission> {
@@ -231,13 +237,22 @@ export async function listApiTokens(tx: Tx, given: PageGiven): Promise<Page<ApiT
   return toPage(rows, given, (row) => [row.name, row.id], toApiToken);
 }
 
-/** Revokes a token of the scope. */
-export async function deleteApiToken(tx: Tx, id: string): Promise<void> {
-  let query = tx.db.deleteFrom('api_tokens').where('id', '=', id);
+/**
+ * Revokes a token of the scope. Only who holds all that it may at this moment takes it from
+ * another, as with users and their passwords; a token may always be given up by itself.
+ */
+export async function deleteApiToken(tx: Tx, principal: Principal, id: string): Promise<void> {
+  let query = tx.db.selectFrom('api_tokens').selectAll().where('id', '=', id);
   const scope = tx.origin.organizationId;
   if (scope !== null) query = query.where('organization_id', '=', scope);
-  const row = await query.returningAll().executeTakeFirst();
+  const row = await query.executeTakeFirst();
   if (!row) throw notFound('API token', id);
+  const { proof } = principal;
+  if (proof.kind !== 'api_token' || proof.id !== row.id) {
+    const { may } = await grantsOfToken(tx, row);
+    checkHolds(principal, row.organization_id, may);
+  }
+  await tx.db.deleteFrom('api_tokens').where('id', '=', row.id).execute();
   recordToken(tx, row, 'api_token.delete');
 }
 

@@ -168,6 +168,7 @@ test('bodies that name what is foreign are answered as if it were not there', as
   );
   for (const network of foreign.things.network) {
     await refused(client.call('nodeList', { query: { network } }));
+    await refused(client.call('nodeCounts', { query: { network } }));
     await refused(client.call('tokenList', { query: { network } }));
   }
 });

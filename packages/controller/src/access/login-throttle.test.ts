@@ -6,6 +6,7 @@ import {
   LOGIN_WAIT_MS_MAX,
 } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
+import type { SharedAttempt } from './login-throttle.ts';
 import { LoginThrottle } from './login-throttle.ts';
 
 let nowMs: number;
@@ -89,4 +90,33 @@ test('attempts are forgotten after a day', () => {
 test('many at once are counted before any is judged', () => {
   const passed = Array.from({ length: 50 }, () => tryOnce('a', '192.0.2.1')).filter((w) => w === 0);
   expect(passed).toHaveLength(LOGIN_ATTEMPTS_FREE);
+});
+
+test('controllers that tell each other count as one, for names, sources and right passwords', () => {
+  const other = new LoginThrottle(
+    () => nowMs,
+    (attempt) => throttle.take(attempt),
+  );
+  for (let i = 0; i < LOGIN_ATTEMPTS_FREE; i += 1) other.begin('a', '192.0.2.1');
+  expect(tryOnce('a', '192.0.2.1')).toBe(1);
+  other.begin('known', '192.0.2.1').succeed();
+  for (let i = 0; i < LOGIN_SOURCE_ATTEMPTS_FREE; i += 1) {
+    other.begin(`name-${i}`, '198.51.100.1').succeed();
+    other.begin(`name-${i}`, '192.0.2.1').succeed();
+  }
+  expect(tryOnce('b', '192.0.2.1'), 'right ones count nothing').toBe(0);
+  for (let i = 0; i < LOGIN_SOURCE_ATTEMPTS_FREE; i += 1) tryOnce(`more-${i}`, '192.0.2.1');
+  expect(tryOnce('c', '192.0.2.1')).toBeGreaterThan(0);
+  expect(tryOnce('known', '192.0.2.1'), 'it logged in from there at the other one').toBe(0);
+});
+
+test('what is told of an attempt names neither the user nor where it came from', () => {
+  const told: SharedAttempt[] = [];
+  const telling = new LoginThrottle(
+    () => nowMs,
+    (attempt) => told.push(attempt),
+  );
+  telling.begin('olga', '192.0.2.1');
+  expect(told).toHaveLength(1);
+  expect(JSON.stringify(told)).not.toMatch(/olga|192/);
 });

@@ -8,7 +8,11 @@
  *     that logged in from there before do not wait for it.
  *
  * Guessing from very many sources is bounded by the work of argon2 (password.ts) alone.
+ *
+ * Controllers of one database tell each other what they count, as hashes, so that many of them give
+ * nobody more tries. What is lost on the way, or comes a moment late, is a few tries more.
  */
+import { createHash } from 'node:crypto';
 import { sourceOf } from '../http/token-bucket.ts';
 import {
   LOGIN_ATTEMPTS_FREE,
@@ -22,6 +26,16 @@ import { RequestError } from '../request-error.ts';
 interface Count {
   readonly attempts: number;
   readonly nextAtMs: number;
+}
+
+/** An attempt as controllers tell it to each other. */
+export interface SharedAttempt {
+  /** Hash of the source and the user name. */
+  readonly name: string;
+  /** Hash of the source. */
+  readonly source: string;
+  /** The password was right: what the attempt counted is taken back. */
+  readonly isRight: boolean;
 }
 
 /** An attempt that was let through. */
@@ -38,27 +52,42 @@ export class LoginThrottle {
   /** When a name last logged in from a source. */
   readonly #known = new Map<string, number>();
 
-  constructor(now: () => number) {
+  readonly #share: (attempt: SharedAttempt) => void;
+
+  /** `share` tells the other controllers, if there are any. */
+  constructor(now: () => number, share: (attempt: SharedAttempt) => void = () => undefined) {
     this.#now = now;
+    this.#share = share;
   }
 
   /** Notes an attempt. Throws too_many_requests when it has to wait. */
   begin(user: string, address: string): Attempt {
-    const source = sourceOf(address);
-    const name = `${source}\n${user}`;
+    const place = sourceOf(address);
+    const name = hashOf(`${place}\n${user}`);
+    const source = hashOf(place);
     this.#check(this.#byName.get(name), 'for this user from this address');
     const seenMs = this.#known.get(name);
     if (seenMs === undefined || this.#now() - seenMs > LOGIN_FORGET_MS)
       this.#check(this.#bySource.get(source), 'from this address');
+    this.#note({ name, source, isRight: false });
+    return { succeed: () => this.#note({ name, source, isRight: true }) };
+  }
+
+  #note(attempt: SharedAttempt): void {
+    this.take(attempt);
+    this.#share(attempt);
+  }
+
+  /** Counts what was let through here or at another controller. */
+  take({ name, source, isRight }: SharedAttempt): void {
+    if (isRight) {
+      this.#byName.delete(name);
+      this.#takeBack(source);
+      put(this.#known, name, this.#now());
+      return;
+    }
     this.#count(this.#byName, name, LOGIN_ATTEMPTS_FREE);
     this.#count(this.#bySource, source, LOGIN_SOURCE_ATTEMPTS_FREE);
-    return {
-      succeed: () => {
-        this.#byName.delete(name);
-        this.#takeBack(source);
-        put(this.#known, name, this.#now());
-      },
-    };
   }
 
   #check(count: Count | undefined, what: string): void {
@@ -90,6 +119,11 @@ export class LoginThrottle {
     const nextAtMs = attempts < LOGIN_SOURCE_ATTEMPTS_FREE ? this.#now() : count.nextAtMs;
     this.#bySource.set(source, { attempts, nextAtMs });
   }
+}
+
+/** The form that messages.ts takes. */
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
 /** Sets an entry as the newest; above the limit the oldest goes. */

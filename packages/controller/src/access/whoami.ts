@@ -19,6 +19,7 @@ export async function whoami(tx: Tx, principal: Principal): Promise<Whoami> {
   return {
     kind: proof.kind === 'session' ? 'user' : proof.kind,
     id: actor.id,
+    userId: principal.userId,
     name: actor.name,
     isSystemAdministrator: principal.isSystem,
     organizations: rows.map(({ id, name }) => ({

@@ -381,6 +381,7 @@ const READ_BY: Readonly<Partial<Record<Changing, RouteName>>> = {
   networkSettings: 'networkShow',
   networkDelete: 'networkShow',
   nodeDelete: 'nodeShow',
+  nodeApprove: 'nodeShow',
   userRoles: 'userShow',
   userSystem: 'userShow',
   userDelete: 'userShow',
@@ -396,7 +397,10 @@ test.each(Object.entries(READ_BY) as [Changing, RouteName][])(
       organization: async () =>
         (await running.client.call('organizationCreate', { body: { name: fresh() } })).id,
       network: makeNetwork,
-      node: async () => (await makeMember()).node,
+      node: async () =>
+        name === 'nodeApprove'
+          ? (await running.client.call('split', { body: await makeSplit() })).nodeId
+          : (await makeMember()).node,
       user: async () => (await makePerson()).id,
       identityProvider: makeProvider,
     };

@@ -1,10 +1,8 @@
 /** The ledger through the API of a real controller, and its export against who tampers with it. */
-import { createHash, createPublicKey, verify } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LedgerVerdict } from '@etherloom/api';
-import { canonicalJson, collect, decodeJoinToken, verifyLedger } from '@etherloom/api';
-import { createPinnedSender } from '@etherloom/transport';
+import { canonicalJson, collect, decodeJoinToken } from '@etherloom/api';
 import type { TestController } from '../testing/controller-fixture.ts';
 import {
   connectAgent,
@@ -13,38 +11,13 @@ import {
   makeNode,
   startTestController,
 } from '../testing/controller-fixture.ts';
+import { checkLedger, exportLedgerOf } from '../testing/ledger-check.ts';
 import { DAY_MS } from '../limits.ts';
 
 const MANY_REQUESTS = { burst: 100_000, perSecond: 10_000 };
 
-const deps = {
-  sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
-  isSignedBy: (key: string, text: string, signature: string) => {
-    const publicKey = createPublicKey({
-      key: { kty: 'OKP', crv: 'Ed25519', x: key },
-      format: 'jwk',
-    });
-    return verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64url'));
-  },
-};
-
-async function exportOf(controller: TestController, query = ''): Promise<string[]> {
-  const send = createPinnedSender({
-    tlsFingerprint: controller.controller.tlsFingerprint,
-    timeoutMs: 10_000,
-  });
-  const reply = await send({
-    method: 'GET',
-    url: `${controller.controller.url}/v1/audit/export${query}`,
-    headers: { authorization: `Bearer ${controller.adminToken}` },
-  });
-  expect(reply.status).toBe(200);
-  expect(reply.headers['content-type']).toBe('application/jsonl');
-  return reply.body.split('\n').filter((line) => line !== '');
-}
-
 const check = (lines: readonly string[], pinnedKeys?: readonly string[]): Promise<LedgerVerdict> =>
-  verifyLedger(lines, { ...deps, ...(pinnedKeys === undefined ? {} : { pinnedKeys }) });
+  checkLedger(lines, pinnedKeys === undefined ? {} : { pinnedKeys });
 
 describe('entries', () => {
   let running: TestController;
@@ -113,7 +86,7 @@ describe('entries', () => {
   test('no secret of a request or a reply is in the ledger', async () => {
     const { token } = await running.client.call('tokenCreate', { body: { network: 'told' } });
     await joinNetwork(running, 'told', makeNode());
-    const lines = (await exportOf(running)).join('\n');
+    const lines = (await exportLedgerOf(running)).join('\n');
     expect(lines).toContain('join_token.create');
     for (const secret of [token, decodeJoinToken(token).secret, running.adminToken])
       expect(lines).not.toContain(secret);
@@ -150,7 +123,7 @@ describe('entries', () => {
       'ledger.open',
       'organization.create',
     ]);
-    const verdict = await check(await exportOf(running, `?organization=${id}`));
+    const verdict = await check(await exportLedgerOf(running, `?organization=${id}`));
     expect(verdict).toMatchObject({ ok: true, organizationId: id, entryCount: 3 });
   });
 });
@@ -170,7 +143,7 @@ describe('an export', () => {
     await running.controller.tendLedgers();
     for (let i = 0; i < 5; i += 1)
       await running.client.call('networkDelete', { params: { network: `n${i}` } });
-    lines = await exportOf(running);
+    lines = await exportLedgerOf(running);
   });
   afterAll(() => running.remove());
 
@@ -191,7 +164,7 @@ describe('an export', () => {
   });
 
   test('goes on after a number, and both parts verify', async () => {
-    expect(await check(await exportOf(running, '?after=7'))).toMatchObject({
+    expect(await check(await exportLedgerOf(running, '?after=7'))).toMatchObject({
       ok: true,
       firstNumber: 8,
       entryCount: 6,
@@ -245,7 +218,7 @@ describe('an export', () => {
 
   test('entries of another organization, or written anew by who has no key, do not verify', async () => {
     const other = await startTestController();
-    const foreign = await exportOf(other);
+    const foreign = await exportLedgerOf(other);
     await other.remove();
     const { keys } = await running.client.call('ledgerShow');
     expect(await check(foreign, keys)).toMatchObject({ ok: false });
@@ -264,7 +237,7 @@ test('many changes at once make one chain without a gap', async () => {
   );
   const entries = await collect(running.client, 'auditList');
   expect(entries.map(({ number }) => number)).toEqual(entries.map((_, i) => entries.length - i));
-  expect(await check(await exportOf(running))).toMatchObject({ ok: true, firstNumber: 1 });
+  expect(await check(await exportLedgerOf(running))).toMatchObject({ ok: true, firstNumber: 1 });
   await running.remove();
 });
 
@@ -287,7 +260,7 @@ test('what is older than auditDays goes up to a checkpoint, and the rest is prov
   const names = (await collect(running.client, 'auditList')).map(({ target }) => target.name);
   expect(names).toContain('mid');
   expect(names).not.toContain('old');
-  const lines = await exportOf(running);
+  const lines = await exportLedgerOf(running);
   const verdict = await check(lines, kept.keys);
   expect(verdict).toMatchObject({ ok: true, firstNumber: kept.head.firstNumber });
   // It begins with the checkpoint before the first entry.

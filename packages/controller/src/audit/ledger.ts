@@ -14,9 +14,11 @@ import {
 } from '@etherloom/api';
 import type { LedgerEntry } from '@etherloom/api';
 import type { Signer } from '@etherloom/core';
+import type { Kysely } from 'kysely';
 import { LEDGER_CHECKPOINT_ENTRIES } from '../limits.ts';
 import { CONTROLLER_ORIGIN } from '../access/principal.ts';
 import type { LedgerHeadRow, LedgerKeyRow } from '../store/ledger-schema.ts';
+import type { Schema } from '../store/schema.ts';
 import type { Tx } from '../store/store.ts';
 import type { LedgerDraft } from './record.ts';
 
@@ -28,7 +30,8 @@ export async function writeLedger(tx: Tx): Promise<void> {
   const byOrganization = Map.groupBy(tx.drafts, (draft) => draft.organizationId);
   for (const organizationId of [...byOrganization.keys()].toSorted()) {
     const head = (await lockHead(tx, organizationId)) ?? (await openLedger(tx, organizationId));
-    for (const draft of byOrganization.get(organizationId) ?? []) await append(tx, head, draft);
+    for (const draft of byOrganization.get(organizationId) ?? [])
+      await appendEntry(tx, head, draft);
     if (head.number - head.checkpoint_number >= LEDGER_CHECKPOINT_ENTRIES)
       await addCheckpoint(tx, head);
     await saveHead(tx, head);
@@ -59,7 +62,7 @@ export async function openLedger(tx: Tx, organizationId: string): Promise<Head> 
   };
   await tx.db.insertInto('ledger_heads').values(head).execute();
   const signer = await makeLedgerKey(tx, organizationId);
-  await append(tx, head, keyDraft(organizationId, signer, 'ledger.open'));
+  await appendEntry(tx, head, keyDraft(organizationId, signer, 'ledger.open'));
   return head;
 }
 
@@ -74,7 +77,13 @@ function keyDraft(organizationId: string, { key }: Signer, action: string): Ledg
   };
 }
 
-async function append(tx: Tx, head: Head, draft: LedgerDraft): Promise<void> {
+/** As much of a transaction as an entry needs. */
+export interface LedgerTx extends Pick<Tx, 'now' | 'origin'> {
+  readonly db: Kysely<Schema>;
+}
+
+/** Adds an entry to the chain; saveHead has to follow. */
+export async function appendEntry(tx: LedgerTx, head: Head, draft: LedgerDraft): Promise<void> {
   const { origin } = tx;
   const actor = draft.actor ?? origin.actor;
   const entry: Omit<LedgerEntry, 'hash'> = {
@@ -134,9 +143,9 @@ export async function addCheckpoint(tx: Tx, head: Head): Promise<void> {
   head.checkpoint_at = checkpoint.at;
 }
 
-export async function saveHead(tx: Tx, head: Head): Promise<void> {
+export async function saveHead({ db }: Pick<LedgerTx, 'db'>, head: Head): Promise<void> {
   const { organization_id, ...values } = head;
-  await tx.db
+  await db
     .updateTable('ledger_heads')
     .set(values)
     .where('organization_id', '=', organization_id)
@@ -148,7 +157,7 @@ async function ledgerSigner(tx: Tx, head: Head): Promise<Signer> {
   const open = await openLedgerKey(tx, head.organization_id);
   if (open !== null) return open;
   const fresh = await makeLedgerKey(tx, head.organization_id);
-  await append(tx, head, keyDraft(head.organization_id, fresh, 'ledger.key'));
+  await appendEntry(tx, head, keyDraft(head.organization_id, fresh, 'ledger.key'));
   return fresh;
 }
 

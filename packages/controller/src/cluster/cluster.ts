@@ -7,14 +7,21 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import {
+  ATTEMPTS_GATHER_MS,
+  ATTEMPTS_TOLD_MAX,
   BUS_QUESTIONS_MAX,
   BUS_SWEEP_MS,
   CONTROLLER_GONE_MS,
   HEARTBEAT_MS,
   LEASE_PROBE_MS,
+  LOOK_NODES_MAX,
+  LOOK_PROBLEMS_MS,
+  LOOK_TRAVEL_MS,
   REMOTE_LINKS_READ_MS,
+  REPORT_WAIT_MS,
 } from '../limits.ts';
 import { errorText } from '../startup-error.ts';
+import type { SharedAttempt } from '../access/login-throttle.ts';
 import type { Bus } from '../store/bus.ts';
 import { closeLink, enterLink, readRemoteLinks, reenterLinks } from '../store/links.ts';
 import type { LinkEntry } from '../store/links.ts';
@@ -22,10 +29,17 @@ import type { Tx } from '../store/store.ts';
 import { parsePeerMessage } from './messages.ts';
 import type { PeerMessage } from './messages.ts';
 import type { LiveKind } from '../watch/event-text.ts';
+import { LookAnswers } from './look-answers.ts';
+import type { LookEntry } from './look-text.ts';
+import { Looks } from './looks.ts';
 import { beat, signOff } from './registry.ts';
 import type { ControllerView, OwnEntry } from './registry.ts';
+import { RemoteLinks } from './remote-links.ts';
+import type { FoundLinks } from './remote-links.ts';
+import { RemoteTrouble } from './remote-trouble.ts';
 
 export type LinkedMessage = Extract<PeerMessage, { type: 'linked' }>;
+type LiveMessage = Extract<PeerMessage, { type: 'live' }>;
 
 /** What a controller answers of the link that it has of a node. */
 export interface HolderAnswer {
@@ -44,8 +58,16 @@ export interface ClusterEvents {
   /** The agent of `found`, if its link is open here, is to deal with another node. */
   onFollow(networkId: string, found: string, askerId: string): void;
   onLive(kind: LiveKind, nodeId: string, organizationId: string | null): void;
+  /** Attempts to log in at another controller. */
+  onAttempts(attempts: readonly SharedAttempt[]): void;
+  /** Links at other controllers that came or went without having been told. */
+  onFound(links: FoundLinks): void;
   /** The list of controllers is another one. */
   onControllers(): void;
+  /** What is known of a node by its link here; null: nothing that has to be said. */
+  look(nodeId: string, peersMax: number | null): Promise<LookEntry | null>;
+  /** Nodes whose agents told of problems over links that are open here. */
+  troubled(): readonly string[];
   /** Of the link that is open here. */
   ask(nodeId: string): Promise<HolderAnswer>;
   /** Links that are open here. */
@@ -53,6 +75,9 @@ export interface ClusterEvents {
   /** The database can be reached again. */
   onReach(isReached: boolean): void;
 }
+
+/** What of it is the matter of links and of those who watch them. */
+export type LinkEvents = Omit<ClusterEvents, 'onAttempts'>;
 
 export interface ClusterDeps {
   readonly bus: Bus;
@@ -73,8 +98,11 @@ export class Cluster {
   readonly #deps: ClusterDeps;
   #events: ClusterEvents | undefined;
   #controllers: readonly ControllerView[] = [];
-  /** Links at other controllers, by node. */
-  #remote = new Map<string, { readonly controllerId: string; readonly epoch: number }>();
+  readonly #remote = new RemoteLinks();
+  readonly #trouble: RemoteTrouble;
+  readonly #looks: Looks;
+  readonly #lookAnswers: LookAnswers;
+  readonly #attempts: SharedAttempt[] = [];
   readonly #questions = new Map<string, Question>();
   #timer: NodeJS.Timeout | undefined;
   /** Since when each heartbeat went through; null: the last one did not. */
@@ -83,10 +111,22 @@ export class Cluster {
   #beating: Promise<void> = Promise.resolve();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #hasBeaten = false;
+  /** Others were told of problems, or have to be told that there are none. */
+  #wereTroubled = false;
   #isStopped = false;
 
   constructor(deps: ClusterDeps) {
     this.#deps = deps;
+    const say = (message: PeerMessage): void => this.#say(message);
+    const { bus, log } = deps;
+    this.#trouble = new RemoteTrouble(deps.monotonicMs);
+    this.#looks = new Looks({ say, collect: (key) => bus.collect(key), log });
+    this.#lookAnswers = new LookAnswers({
+      say,
+      leave: (key, text) => bus.leave(key, text),
+      look: async (nodeId, peersMax) => (await this.#events?.look(nodeId, peersMax)) ?? null,
+      log,
+    });
   }
 
   get id(): string {
@@ -136,6 +176,7 @@ export class Cluster {
     clearInterval(this.#timer);
     await this.#beating;
     for (const { answer } of this.#questions.values()) answer(null);
+    this.#looks.stop();
     try {
       await signOff(this.#deps.bus, this.#deps.own());
       await this.#deps.bus.say(JSON.stringify({ type: 'controllers' }));
@@ -145,7 +186,33 @@ export class Cluster {
   }
 
   isLinkedElsewhere(nodeId: string): boolean {
-    return this.#remote.has(nodeId);
+    return this.#remote.get(nodeId) !== undefined;
+  }
+
+  /** The report of a node, from the controller that has its link; null: no other one has. */
+  askReport(nodeId: string, peersMax: number): Promise<LookEntry | undefined> | null {
+    return this.#look(nodeId, peersMax, REPORT_WAIT_MS + LOOK_TRAVEL_MS);
+  }
+
+  /** The same of the problems that its agent told; null, too, where it told none. */
+  askProblems(nodeId: string): Promise<LookEntry | undefined> | null {
+    return this.hasProblems(nodeId) ? this.#look(nodeId, null, LOOK_PROBLEMS_MS) : null;
+  }
+
+  /** Whether an agent has told another controller of problems. */
+  hasProblems(nodeId: string): boolean {
+    const link = this.#remote.get(nodeId);
+    return link !== undefined && this.#trouble.has(link.controllerId, nodeId);
+  }
+
+  #look(
+    nodeId: string,
+    peersMax: number | null,
+    deadlineMs: number,
+  ): Promise<LookEntry | undefined> | null {
+    const link = this.#remote.get(nodeId);
+    if (link === undefined) return null;
+    return this.#looks.ask({ controllerId: link.controllerId, peersMax, deadlineMs }, nodeId);
   }
 
   /** In the transaction that gives a node its lease. */
@@ -178,14 +245,24 @@ export class Cluster {
     this.#say({ type: 'holder', nodeId, instance });
   }
 
-  /** What people who watch at other controllers see of a link that is here. */
-  tellLive(kind: LiveKind, nodeId: string, organizationId: string | null): void {
-    this.#say({ type: 'live', kind, nodeId, organizationId });
+  /** What people at other controllers see of a link that is here. */
+  tellLive(event: Omit<LiveMessage, 'type' | 'problemsAt'>, hasProblems: boolean): void {
+    this.#say({ type: 'live', ...event, problemsAt: hasProblems ? this.id : null });
+  }
+
+  /** An attempt to log in here counts at the other controllers as well. */
+  tellAttempt(attempt: SharedAttempt): void {
+    if (this.#attempts.length >= ATTEMPTS_TOLD_MAX) return;
+    this.#attempts.push(attempt);
+    if (this.#attempts.length > 1) return;
+    setTimeout(() => {
+      this.#say({ type: 'attempts', attempts: this.#attempts.splice(0) });
+    }, ATTEMPTS_GATHER_MS);
   }
 
   /** `found` is to deal with `askerId`, in a network that is told in part. */
   tellFollow(networkId: string, found: string, askerId: string): void {
-    if (this.#remote.has(found)) this.#say({ type: 'follow', networkId, found, askerId });
+    if (this.isLinkedElsewhere(found)) this.#say({ type: 'follow', networkId, found, askerId });
   }
 
   /** Whether the agent of a link at another controller answers; null: that one does not either. */
@@ -221,22 +298,31 @@ export class Cluster {
       case 'linked':
         return this.#takeLinked(message, events);
       case 'unlinked':
-        if (this.#remote.get(message.nodeId)?.epoch === message.epoch)
-          this.#remote.delete(message.nodeId);
-        return;
+        return this.#remote.close(message.nodeId, message.epoch);
       case 'holder':
         return events.onHolder(message.nodeId, message.instance);
       case 'follow':
         return events.onFollow(message.networkId, message.found, message.askerId);
       case 'live':
-        return events.onLive(message.kind, message.nodeId, message.organizationId);
+        return this.#takeLive(message, events);
+      case 'troubled':
+        return this.#trouble.take(message.controllerId, message.nodeIds, message.isFirst);
       case 'controllers':
+        this.#remoteReadAtMs = Number.NEGATIVE_INFINITY;
+        this.#wereTroubled = true;
         return this.#beatSoon();
       case 'ask':
         if (message.controllerId === this.id) void this.#answer(message, events);
         return;
       case 'answer':
         return this.#questions.get(message.id)?.answer(message);
+      case 'attempts':
+        return events.onAttempts(message.attempts);
+      case 'look':
+        if (message.controllerId === this.id) this.#lookAnswers.answer(message);
+        return;
+      case 'looked':
+        return this.#looks.take(message);
       default:
         return assertNever(message);
     }
@@ -244,15 +330,20 @@ export class Cluster {
 
   #takeLinked(message: LinkedMessage, events: ClusterEvents): void {
     const { nodeId, controllerId, epoch } = message;
-    const known = this.#remote.get(nodeId);
-    if (known === undefined || known.epoch <= epoch)
-      this.#remote.set(nodeId, { controllerId, epoch });
+    this.#remote.open(nodeId, { controllerId, epoch });
     events.onLinked(message);
+  }
+
+  #takeLive(message: LiveMessage, events: ClusterEvents): void {
+    const { kind, nodeId, organizationId, problemsAt } = message;
+    const controllerId = problemsAt ?? this.#remote.get(nodeId)?.controllerId;
+    if (controllerId !== undefined) this.#trouble.note(controllerId, nodeId, problemsAt !== null);
+    events.onLive(kind, nodeId, organizationId);
   }
 
   /** A link was opened here: whatever others had is past. */
   noteOwn(nodeId: string): void {
-    this.#remote.delete(nodeId);
+    this.#remote.forget(nodeId);
   }
 
   async #answer(
@@ -278,12 +369,12 @@ export class Cluster {
       if (isDoubled && this.#hasBeaten)
         log.warn({ id: this.id }, 'another controller has the same id: remove its controller.id');
       this.#hasBeaten = true;
-      if (startedAtMs - this.#remoteReadAtMs >= REMOTE_LINKS_READ_MS) await this.#readRemote();
       if (maySweep && this.isFirst && startedAtMs - this.#sweptAtMs >= BUS_SWEEP_MS) {
         this.#sweptAtMs = startedAtMs;
         await bus.sweep();
       }
       this.#takeControllers(controllers);
+      if (startedAtMs - this.#remoteReadAtMs >= REMOTE_LINKS_READ_MS) await this.#readRemote();
     } catch (error) {
       this.#steadySinceMs = null;
       log.debug({ reason: errorText(error) }, 'no heartbeat');
@@ -293,18 +384,21 @@ export class Cluster {
   async #reenter(): Promise<void> {
     const links = this.#events?.openLinks() ?? [];
     if (links.length > 0) await reenterLinks(this.#deps.bus, links);
+    this.#say({ type: 'controllers' }); // the others read whose links are whose anew
     this.#remoteReadAtMs = Number.NEGATIVE_INFINITY;
   }
 
   async #readRemote(): Promise<void> {
     this.#remoteReadAtMs = this.#deps.monotonicMs(); // before: a gap meanwhile asks for another
-    const rows = await readRemoteLinks(this.#deps.bus, this.id);
-    this.#remote = new Map(
-      rows.map(({ node_id, controller_id, epoch }) => [
-        node_id,
-        { controllerId: controller_id, epoch },
-      ]),
-    );
+    const found = await this.#remote.readAnew(async () => {
+      const rows = await readRemoteLinks(this.#deps.bus, this.id);
+      return rows.map(
+        ({ node_id, controller_id, epoch }) =>
+          [node_id, { controllerId: controller_id, epoch }] as const,
+      );
+    });
+    this.#events?.onFound(found);
+    this.#tellTroubled();
     for (const { nodeId, instance, epoch } of this.#events?.openLinks() ?? []) {
       const remote = this.#remote.get(nodeId);
       if (remote !== undefined && remote.epoch > epoch)
@@ -312,10 +406,22 @@ export class Cluster {
     }
   }
 
+  /** To those who missed something; nothing where all is well, and was. */
+  #tellTroubled(): void {
+    const troubled = this.#events?.troubled() ?? [];
+    if (troubled.length === 0 && !this.#wereTroubled) return;
+    this.#wereTroubled = troubled.length > 0;
+    for (let at = 0; at === 0 || at < troubled.length; at += LOOK_NODES_MAX) {
+      const nodeIds = troubled.slice(at, at + LOOK_NODES_MAX);
+      this.#say({ type: 'troubled', controllerId: this.id, nodeIds, isFirst: at === 0 });
+    }
+  }
+
   #takeControllers(controllers: readonly ControllerView[]): void {
     if (isDeepStrictEqual(controllers, this.#controllers)) return;
     const up = controllers.filter(({ isUp }) => isUp);
     this.#controllers = controllers;
+    this.#trouble.keep(new Set(up.map(({ id }) => id)));
     this.#remoteReadAtMs = Number.NEGATIVE_INFINITY;
     this.#deps.log.info(
       { controllers: controllers.map(({ id, urls, isUp }) => ({ id, url: urls[0], isUp })) },

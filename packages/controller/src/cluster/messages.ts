@@ -1,7 +1,9 @@
 /** What controllers say to each other over the bus. All of them hold the same rights and keys. */
-import { idSchema, instanceSchema, nodeIdSchema } from '@etherloom/api';
+import { REPORT_PEERS_MAX, idSchema, instanceSchema, nodeIdSchema } from '@etherloom/api';
 import { z } from 'zod';
+import { ATTEMPTS_TOLD_MAX, LOOK_NODES_MAX } from '../limits.ts';
 
+const hashSchema = z.string().regex(/^[0-9a-f]{32}$/);
 const askIdSchema = z.string().regex(/^[0-9a-f]{16}$/);
 
 export const peerMessageSchema = z.discriminatedUnion('type', [
@@ -40,8 +42,20 @@ export const peerMessageSchema = z.discriminatedUnion('type', [
       kind: z.enum(['connected', 'disconnected', 'reported']),
       nodeId: nodeIdSchema,
       organizationId: idSchema.nullable(),
+      problemsAt: idSchema
+        .nullable()
+        .default(null)
+        .describe('the controller of its link, when its agent has problems'),
     })
     .describe('for people who watch'),
+  z
+    .object({
+      type: z.literal('troubled'),
+      controllerId: idSchema,
+      nodeIds: z.array(nodeIdSchema).max(LOOK_NODES_MAX),
+      isFirst: z.boolean(),
+    })
+    .describe('a piece of all nodes whose agents told this controller of problems'),
   z.object({ type: z.literal('controllers') }).describe('one came or went'),
   z
     .object({
@@ -57,6 +71,32 @@ export const peerMessageSchema = z.discriminatedUnion('type', [
     isAnswered: z.boolean(),
     silentMs: z.number().describe('since the agent was last heard there'),
   }),
+  z
+    .object({
+      type: z.literal('attempts'),
+      attempts: z
+        .array(z.object({ name: hashSchema, source: hashSchema, isRight: z.boolean() }))
+        .max(ATTEMPTS_TOLD_MAX),
+    })
+    .describe('attempts to log in that were let through'),
+  z
+    .object({
+      type: z.literal('look'),
+      id: askIdSchema,
+      controllerId: idSchema,
+      peersMax: z.int().min(0).max(REPORT_PEERS_MAX).nullable().describe('null: problems alone'),
+      nodeIds: z.array(nodeIdSchema).max(LOOK_NODES_MAX),
+    })
+    .describe('what is known of nodes whose links this controller has'),
+  z
+    .object({
+      type: z.literal('looked'),
+      id: askIdSchema,
+      text: z.string().nullable(),
+      key: z.string().max(32).nullable().describe('under which a text lies in the database'),
+      isLast: z.boolean(),
+    })
+    .describe('a piece of the answer; with neither text nor key there is nothing in it'),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
 

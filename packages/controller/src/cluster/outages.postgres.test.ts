@@ -171,6 +171,28 @@ test('links stay open while the database is away, and get what changed when it i
   expect(link.received.filter(({ type }) => type === 'refused')).toEqual([]);
 });
 
+test('a link that ended while the database was away is not shown for ever', async () => {
+  const server = await makeServer(27_618);
+  const cluster = await makeCluster(targetOf(server));
+  const [first, second] = clientsOf(cluster);
+  const [at] = cluster.controllers;
+  if (at === undefined || first === undefined || second === undefined)
+    throw new Error('two were started');
+  await first.call('networkCreate', { body: { name: 'ended' } });
+  const node = makeNode();
+  await joinNetwork(at, 'ended', node);
+  const { link } = await connectAgent(at, node);
+  const isConnected = async (client: Client) =>
+    (await client.call('nodeShow', { params: { node: node.id } })).connected;
+  await vi.waitFor(async () => expect(await isConnected(second)).toBe(true), HEAL);
+  await server.stop();
+  link.close();
+  await link.closed();
+  await server.start();
+  for (const client of [first, second])
+    await vi.waitFor(async () => expect(await isConnected(client)).toBe(false), HEAL);
+});
+
 async function stored(
   server: PostgresServer,
   at: TestCluster['controllers'][0],

@@ -78,7 +78,8 @@ export interface HandlerDeps {
   readonly joinUrls: () => readonly string[];
   readonly joinRate: SourceRate;
   readonly authFailures: SourceRate;
-  readonly problemsOf: (nodeId: string) => readonly AgentProblem[];
+  readonly hasProblems: (nodeId: string) => boolean;
+  readonly problemsOf: (nodeId: string) => Promise<readonly AgentProblem[]>;
   readonly reportOf: (nodeId: string, peersMax: number) => Promise<ReportAnswer>;
   readonly access: AccessParts;
   readonly watch: WatchHub;

@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import type { Route, RouteName } from '@etherloom/api';
-import { hasEtag } from '@etherloom/api';
+import { hasEtag, isListRoute } from '@etherloom/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Origin, Principal } from '../access/principal.ts';
@@ -114,6 +114,8 @@ export function sendReply(
       .type(route.media ?? 'application/octet-stream')
       .send(result);
   if (route.reply === null) return reply.code(route.status).send();
+  if (isListRoute(route) && (request.query as { etags?: unknown }).etags === 'true')
+    return reply.code(route.status).send(withEtags(result)); // the route's schema allows it
   if (hasEtag(route)) {
     const etag = etagOf(result);
     reply.header('etag', etag);
@@ -122,6 +124,12 @@ export function sendReply(
       return reply.code(304).send();
   }
   return reply.code(route.status).send(result);
+}
+
+/** A list with the ETag of each item: that of the item where it is read by itself. */
+function withEtags(result: unknown): object {
+  const page = result as { readonly items: readonly unknown[] }; // a list
+  return { ...page, etags: page.items.map(etagOf) };
 }
 
 /** Resolves the scope and checks the permission in it. */

@@ -64,7 +64,7 @@ test('passes on what a connected agent answers, and says why there is nothing of
     nodeId: BETA.id,
     at: null,
     report: null,
-    reason: 'its agent is not connected to this controller',
+    reason: 'its agent is not connected',
   });
   link.close();
 });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SendReply } from '@etherloom/api';
-import { collect, errorBodySchema } from '@etherloom/api';
+import { collect, collectTagged, errorBodySchema } from '@etherloom/api';
 import { createPinnedSender } from '@etherloom/transport';
 import { DAY_MS } from '../limits.ts';
 import type { TestController } from '../testing/controller-fixture.ts';
@@ -165,6 +165,57 @@ describe('ETags', () => {
     expect(now.reply.settings.stalenessDays).toBe(9);
     expect(now.etag).toBe(changed.etag);
     await running.client.call('networkDelete', { params, ifMatch: now.etag ?? '' });
+  });
+
+  test('a list has them where they are asked for: those of its items by themselves', async () => {
+    await running.client.call('networkCreate', { body: { name: 'listed' } });
+    await joinNetwork(running, 'listed', makeNode(), { name: 'listed-node' });
+    const plain = await running.client.call('networkList');
+    expect(plain.etags).toBeUndefined();
+    const many = await collectTagged(running.client, 'networkList');
+    expect(many.map(({ item }) => item)).toEqual(await collect(running.client, 'networkList'));
+    for (const { item, etag } of many) {
+      const params = { network: item.id };
+      expect(etag).toBe((await running.client.exchange('networkShow', { params })).etag);
+    }
+    const two = await running.client.call('networkList', { query: { limit: 2, etags: true } });
+    expect(two.etags).toEqual(many.slice(0, 2).map(({ etag }) => etag));
+    for (const { item, etag } of await collectTagged(running.client, 'nodeList')) {
+      const params = { node: item.id };
+      expect(etag).toBe((await running.client.exchange('nodeShow', { params })).etag);
+    }
+    const reply = await request(running, 'GET', '/v1/networks?etags=1');
+    expect([reply.status, codeOf(reply)]).toEqual([400, 'invalid_request']);
+  });
+
+  test('what cannot be read by itself is changed under the ETag of its list', async () => {
+    const params = { network: 'listed' };
+    const { client } = running;
+    const address = (await client.call('networkShow', { params })).ipv4 ?? '';
+    const body = { address: address.replace(/0\/24$/, '99'), note: '' };
+    await client.call('reservationCreate', { params, body });
+    const [reservation] = await collectTagged(client, 'reservationList', { params });
+    const [member] = await collectTagged(client, 'memberList', { params });
+    const query = { network: 'listed' };
+    const [token] = await collectTagged(client, 'tokenList', { query });
+    const refuse = async (
+      call: (ifMatch: string) => Promise<unknown>,
+      etag = '',
+    ): Promise<void> => {
+      expect(await failureOf(call('"another"'))).toMatchObject({ code: 'precondition_failed' });
+      expect(await failureOf(call(etag))).toBeNull();
+    };
+    const id = { reservation: reservation?.item.id ?? '', token: token?.item.id ?? '' };
+    await refuse(
+      (ifMatch) => client.call('reservationDelete', { params: { ...params, ...id }, ifMatch }),
+      reservation?.etag,
+    );
+    await refuse((ifMatch) => client.call('tokenDelete', { params: id, ifMatch }), token?.etag);
+    const node = member?.item.nodeId ?? '';
+    await refuse(
+      (ifMatch) => client.call('memberDelete', { params: { ...params, node }, ifMatch }),
+      member?.etag,
+    );
   });
 
   test('of two who change the same reading at once, one wins', async () => {

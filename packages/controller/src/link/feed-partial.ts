@@ -117,7 +117,11 @@ export class PartialFeed {
     if (head === null) return null;
     const { revision, authorityVersion } = head;
     // The first link is told of all up to here, and every later one of more.
-    if (!this.#woken.has(networkId)) this.#woken.set(networkId, revision);
+    if (!this.#woken.has(networkId)) {
+      const all = await readRevocations(tx, networkId);
+      if (!this.#woken.has(networkId)) this.#news.begin(head, all);
+      if (!this.#woken.has(networkId)) this.#woken.set(networkId, revision);
+    }
     // A revision that this database does not know is that of another one: everything is told.
     const since =
       interest.revision !== null && interest.revision <= revision ? interest.revision : null;
@@ -127,13 +131,29 @@ export class PartialFeed {
     if (rows.length === 0 && !hasRevocations && !hasConfig && !interest.isReplyDue) return null;
     if (rows.length > 0 && !(await isTreeOf(tx, networkId, head.roster))) return 'stale';
     const members = await proveRows(tx, head, rows);
-    const revocations = hasRevocations ? await readRevocations(tx, networkId) : undefined;
-    if (revocations !== undefined && revocations.length > NETWORK_REVOCATIONS_MAX)
-      throw new Error(`network ${networkId} has ${revocations.length} revocations`);
-    const updates = updatesOf(head, members, { revocations, since, interest });
+    const ends = hasRevocations ? await this.#readEnds(tx, head, interest) : {};
+    const updates = updatesOf(head, members, { ends, since, interest });
     return { updates, revision, authorityVersion };
   }
+
+  /** All revocations, or what an agent lacks of them that did not ask for all. */
+  async #readEnds(
+    tx: Tx,
+    { networkId, revision }: PublishedHead,
+    { revision: held, isReplyDue }: NetworkInterest,
+  ): Promise<EndsProof> {
+    const news =
+      held === null || isReplyDue ? undefined : this.#news.endsBetween(networkId, held, revision);
+    if (news !== undefined)
+      return { revocationNews: { added: news.added.map(readSigned), gone: [...news.gone] } };
+    const revocations = await readRevocations(tx, networkId);
+    if (revocations.length > NETWORK_REVOCATIONS_MAX)
+      throw new Error(`network ${networkId} has ${revocations.length} revocations`);
+    return { revocations: revocations.map(readSigned) };
+  }
 }
+
+type EndsProof = Pick<PartialUpdate['proof'], 'revocations' | 'revocationNews'>;
 
 /**
  * Pieces of a bounded size. Each can be verified by itself; the revision is that of the last, so
@@ -143,11 +163,11 @@ function updatesOf(
   head: PublishedHead,
   members: readonly ChangedMember[],
   {
-    revocations,
+    ends,
     since,
     interest,
   }: {
-    readonly revocations: readonly string[] | undefined;
+    readonly ends: EndsProof;
     readonly since: number | null;
     readonly interest: NetworkInterest;
   },
@@ -166,9 +186,7 @@ function updatesOf(
       proof: {
         network: readSigned(head.network),
         roster: readSigned(head.roster),
-        ...(at === 0 && revocations !== undefined
-          ? { revocations: revocations.map(readSigned) }
-          : {}),
+        ...(at === 0 ? ends : {}),
         members: Object.fromEntries(some.map(({ member, proof }) => [member.nodeId, proof])),
       },
     };

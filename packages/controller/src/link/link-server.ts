@@ -10,7 +10,8 @@ import type { AgentProblem } from '@etherloom/api';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
-import type { Cluster, ClusterEvents } from '../cluster/cluster.ts';
+import type { Cluster, ClusterEvents, LinkEvents } from '../cluster/cluster.ts';
+import type { LookEntry } from '../cluster/look-text.ts';
 import { LeaseJudge, REPLACED_TEXT } from '../lease/judge.ts';
 import { Silence } from '../lease/silence.ts';
 import type { SourceRate } from '../http/token-bucket.ts';
@@ -25,13 +26,13 @@ import {
   PENDING_LINKS_MAX,
   PENDING_LINKS_PER_SOURCE_MAX,
 } from '../limits.ts';
-import { noteSeen } from '../store/nodes.ts';
 import type { LiveKind } from '../watch/event-text.ts';
 import { revisionsOfNode } from '../store/revisions.ts';
 import type { Changes, Store } from '../store/store.ts';
 import type { LinkEntry } from '../store/links.ts';
 import { AgentLink } from './agent-link.ts';
 import type { ControllersMessage } from './agent-link-deps.ts';
+import { ClosedLinks } from './closed-links.ts';
 import { EndpointPace } from './endpoint-pace.ts';
 import { PartialFeed } from './feed-partial.ts';
 import { InterestBook } from './interest.ts';
@@ -81,7 +82,7 @@ export class LinkServer {
   readonly #changedNodes = new Set<string>();
   readonly #removedNodes = new Set<string>();
   readonly #changedOrganizations = new Set<string>();
-  readonly #writes = new Set<Promise<void>>();
+  readonly #closed: ClosedLinks;
   /** Instances that are to be told to the peers of their nodes. */
   readonly #holders = new Map<string, string>();
   #holderTimer: NodeJS.Timeout | null = null;
@@ -97,6 +98,12 @@ export class LinkServer {
     this.#partialFeed = new PartialFeed(deps.store);
     this.#endpointPace = new EndpointPace(deps.now);
     this.#silence = new Silence(deps.monotonicMs);
+    this.#closed = new ClosedLinks({
+      ...deps,
+      isOpen: (nodeId) => this.#open.has(nodeId),
+      onTried: ({ nodeId, organizationId }) =>
+        this.#tellLive('disconnected', nodeId, organizationId),
+    });
     this.#judge = new LeaseJudge({
       store: deps.store,
       silence: this.#silence,
@@ -116,6 +123,7 @@ export class LinkServer {
         link?.askReport(requestId, peersMax);
         return link !== undefined;
       },
+      askElsewhere: (nodeId, peersMax) => deps.cluster?.askReport(nodeId, peersMax) ?? null,
     });
     this.#pingTimer = setInterval(() => {
       for (const link of this.#open.values()) link.ping();
@@ -138,9 +146,32 @@ export class LinkServer {
     return this.#open.has(nodeId) || this.#deps.cluster?.isLinkedElsewhere(nodeId) === true;
   }
 
-  /** What the agent of a node refuses or misses; empty while it is not connected. */
-  problemsOf(nodeId: string): readonly AgentProblem[] {
-    return this.#open.get(nodeId)?.problems ?? [];
+  /**
+   * What the agent of a node refuses or misses; empty while it is not connected, or while another
+   * controller, which has its link, does not answer.
+   */
+  async problemsOf(nodeId: string): Promise<readonly AgentProblem[]> {
+    const link = this.#open.get(nodeId);
+    if (link !== undefined) return link.problems;
+    return (await this.#deps.cluster?.askProblems(nodeId))?.problems ?? [];
+  }
+
+  /** Whether there are any, as far as is known without asking. */
+  hasProblems(nodeId: string): boolean {
+    const link = this.#open.get(nodeId);
+    if (link !== undefined) return link.problems.length > 0;
+    return this.#deps.cluster?.hasProblems(nodeId) === true;
+  }
+
+  /** What another controller is told of a node. */
+  async #lookFor(nodeId: string, peersMax: number | null): Promise<LookEntry | null> {
+    const problems = [...(this.#open.get(nodeId)?.problems ?? [])];
+    const none = { nodeId, report: null, ageMs: 0, reason: null, problems };
+    if (peersMax === null) return problems.length === 0 ? null : none;
+    const { held, reason } = await this.reports.readHere(nodeId, peersMax);
+    if (held === null) return { ...none, reason };
+    const ageMs = Math.max(0, this.#deps.now() - held.atMs);
+    return { ...none, report: held.report, ageMs, reason };
   }
 
   /** Links of a source (as sourceOf names it) that have proved themselves. */
@@ -237,7 +268,7 @@ export class LinkServer {
   clusterEvents(
     onChanges: ClusterEvents['onChanges'],
     onReach: ClusterEvents['onReach'] = () => undefined,
-  ): ClusterEvents {
+  ): LinkEvents {
     return {
       onChanges,
       onGap: () => this.#compareAll(),
@@ -245,7 +276,11 @@ export class LinkServer {
       onHolder: (nodeId, instance) => this.#noteHolder(nodeId, instance),
       onFollow: (networkId, found, askerId) => this.#open.get(found)?.follow(networkId, askerId),
       onLive: (kind, nodeId, organizationId) => this.#deps.onLive?.(kind, nodeId, organizationId),
+      onFound: () => undefined, // who watches is told by the hub
       onControllers: () => this.#tellControllers(),
+      look: (nodeId, peersMax) => this.#lookFor(nodeId, peersMax),
+      troubled: () =>
+        [...this.#open].flatMap(([nodeId, { problems }]) => (problems.length > 0 ? [nodeId] : [])),
       ask: (nodeId) => this.#judge.askHolder(nodeId),
       openLinks: () => this.#openLinks(),
       onReach: (isReached) => {
@@ -285,10 +320,10 @@ export class LinkServer {
     this.#pending.delete(link);
     if (link.nodeId === null) return;
     this.#countOpen(link, 1);
-    this.#tellLive('connected', link.nodeId, link.organizationId);
     const older = this.#open.get(link.nodeId);
     this.#open.set(link.nodeId, link);
     this.#deps.cluster?.noteOwn(link.nodeId);
+    this.#tellLive('connected', link.nodeId, link.organizationId);
     older?.refuse('replaced', 'another agent of this node connected');
   }
 
@@ -300,26 +335,14 @@ export class LinkServer {
     this.#open.delete(nodeId);
     this.#silence.noteClosed(nodeId, link.heardAtMs);
     this.#deps.log.info({ nodeId }, 'agent disconnected');
-    const write = this.#deps.store
-      .transact(async (tx) => {
-        await noteSeen(tx, nodeId);
-        await this.#deps.cluster?.closeLink(tx, nodeId, link.epoch);
-      })
-      .catch((error: unknown) =>
-        this.#deps.log.error({ nodeId, err: error }, 'last seen could not be written'),
-      )
-      .finally(() => {
-        this.#writes.delete(write);
-        // Once it is written: who asks another controller then is told so.
-        this.#tellLive('disconnected', nodeId, link.organizationId);
-      });
-    this.#writes.add(write);
+    void this.#closed.note({ nodeId, epoch: link.epoch, organizationId: link.organizationId });
   }
 
   /** To people who watch, at whichever controller. */
   #tellLive(kind: LiveKind, nodeId: string, organizationId: string | null): void {
     this.#deps.onLive?.(kind, nodeId, organizationId);
-    this.#deps.cluster?.tellLive(kind, nodeId, organizationId);
+    const hasProblems = (this.#open.get(nodeId)?.problems.length ?? 0) > 0;
+    this.#deps.cluster?.tellLive({ kind, nodeId, organizationId }, hasProblems);
   }
 
   #noteHolder(nodeId: string, instance: string): void {
@@ -402,7 +425,7 @@ export class LinkServer {
     await this.#untilClosed(timeoutMs);
     for (const link of [...this.#open.values(), ...this.#pending]) link.terminate();
     await this.#untilClosed(timeoutMs);
-    await Promise.all(this.#writes);
+    await this.#closed.stop();
   }
 
   async #untilClosed(timeoutMs: number): Promise<void> {

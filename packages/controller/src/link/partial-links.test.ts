@@ -191,6 +191,41 @@ describe('of a network that is told in part an agent', () => {
     expect(await a.resolve({ nodeId: b.id })).toMatchObject({ nodeId: null, isRefused: false });
   });
 
+  test('is told of revocations what is new, and of all when it asks anew', async () => {
+    const nodes = await joinMany(9);
+    const [b, c] = [pick(nodes, 1), pick(nodes, 2)];
+    const end = (node: TestNode) =>
+      controller.client.call('memberDelete', { params: { network: network.id, node: node.id } });
+    await end(pick(nodes, 3));
+    const a = await connect(pick(nodes, 0), [b, c]);
+    await a.until(() => a.members().length === 3, 'the members of interest');
+    const countOf = () => a.follower.networks.get(network.id)?.roster.revocationCount;
+    const told = () =>
+      a.link.received.flatMap((message) =>
+        message.type === 'partial' && (message.proof.revocations ?? message.proof.revocationNews)
+          ? [
+              {
+                all: message.proof.revocations?.length,
+                added: message.proof.revocationNews?.added.length,
+              },
+            ]
+          : [],
+      );
+    // A stranger to it wakes nobody: it comes along with one that it deals with.
+    await end(pick(nodes, 4));
+    await end(b);
+    await a.until(() => countOf() === 3 && !a.members().includes(b.id), 'the end of a member');
+    expect(told()).toEqual([
+      { all: 1, added: undefined },
+      { all: undefined, added: 2 },
+    ]);
+    const message = { type: 'interest', networkId: network.id, hasMore: false } as const;
+    a.link.send({ ...message, revision: null, nodeIds: [c.id] });
+    await a.until(() => told().length === 3, 'the answer');
+    expect(told().at(-1)).toEqual({ all: 3, added: undefined });
+    expect(a.members().toSorted()).toEqual(sorted(a.node, c));
+  });
+
   test('is told when it returns what changed since, and of nobody else', async () => {
     const nodes = await joinMany(6);
     const [b, c] = [pick(nodes, 1), pick(nodes, 2)];

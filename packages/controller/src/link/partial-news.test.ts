@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
-import { NEWS_CHANGES_MAX } from '../limits.ts';
+import type { PartialUpdate } from '@etherloom/api';
+import { hashStatement } from '@etherloom/core';
+import { describe, expect, test } from 'vitest';
+import { NEWS_CHANGES_MAX, NEWS_NODES_MAX } from '../limits.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
 import type { NetworkInterest } from './interest.ts';
 import { PartialNewsLog } from './partial-news.ts';
@@ -77,8 +79,69 @@ test('an end of a member goes to all with the list of ends, where that was read'
   const news = log.read(NETWORK, interestOf(4, ['a']));
   expect(news?.data.toString()).toContain('"revocations":[{"statement":"gone"');
   log.note(headAt(6, { revocationsRevision: 5 }), 5, new Set(), undefined);
-  expect(log.read(NETWORK, interestOf(4, ['a']))).toBeUndefined();
+  expect(log.read(NETWORK, interestOf(4, ['a']))?.data.toString()).toContain('"gone"');
   expect(log.read(NETWORK, interestOf(5, ['a']))).toBeNull();
+  log.note(headAt(7, { revocationsRevision: 7 }), 6, new Set(), undefined);
+  expect(log.read(NETWORK, interestOf(5, ['a'])), 'not read').toBeUndefined();
+});
+
+const ended = (...names: readonly string[]): string[] =>
+  names.map((name) => JSON.stringify({ statement: name, signatures: [] }));
+
+describe('once all ends are known, agents are told those that they lack', () => {
+  const newsFor = (log: PartialNewsLog, held: number) => {
+    const text = log.read(NETWORK, interestOf(held, ['a']))?.data.toString();
+    const message = JSON.parse(text ?? '') as PartialUpdate; // its statements are none
+    const { revocations, revocationNews } = message.proof;
+    return {
+      all: revocations?.map(({ statement }) => statement),
+      added: revocationNews?.added.map(({ statement }) => statement),
+      gone: revocationNews?.gone,
+    };
+  };
+
+  test('whatever revision they are at', () => {
+    const log = new PartialNewsLog();
+    log.begin(headAt(4), ended('w'));
+    log.note(headAt(5, { revocationsRevision: 5 }), 4, new Set(['x']), ended('w', 'x'));
+    log.note(headAt(6, { revocationsRevision: 5 }), 5, new Set(['q']), undefined);
+    log.note(headAt(7, { revocationsRevision: 7 }), 6, new Set(['y']), ended('x', 'y'));
+    expect(newsFor(log, 4)).toMatchObject({ added: ['x', 'y'], gone: [hashStatement('w')] });
+    for (const held of [5, 6])
+      expect(newsFor(log, held)).toEqual({
+        all: undefined,
+        added: ['y'],
+        gone: [hashStatement('w')],
+      });
+    const read = (held: number) => log.read(NETWORK, interestOf(held, ['a']))?.data;
+    expect(read(5), 'one text for all').toBe(read(6));
+    expect(log.read(NETWORK, interestOf(7, ['a']))).toBeNull();
+    expect(log.endsBetween(NETWORK, 4, 7)?.added).toEqual(ended('x', 'y'));
+    expect(log.endsBetween(NETWORK, 4, 8), 'of another revision').toBeUndefined();
+    expect(log.endsBetween(NETWORK, 3, 7), 'of before').toBeUndefined();
+  });
+
+  test('one that came and went in between is nothing', () => {
+    const log = new PartialNewsLog();
+    log.begin(headAt(4), []);
+    log.note(headAt(5, { revocationsRevision: 5 }), 4, new Set(), ended('x'));
+    log.note(headAt(6, { revocationsRevision: 6 }), 5, new Set(), ended('y'));
+    expect(newsFor(log, 4)).toMatchObject({ added: ['y'], gone: [] });
+  });
+
+  test('all of them where there was a gap, or more than is remembered', () => {
+    const log = new PartialNewsLog();
+    log.begin(headAt(4), ended('w'));
+    log.note(headAt(9, { revocationsRevision: 9 }), 7, new Set(), ended('w', 'x'));
+    expect(newsFor(log, 7)).toMatchObject({ all: ['w', 'x'], added: undefined });
+    const many = Array.from({ length: NEWS_NODES_MAX + 1 }, (_, i) => `n${i}`);
+    const full = new PartialNewsLog();
+    full.begin(headAt(4), []);
+    full.note(headAt(5, { revocationsRevision: 5 }), 4, new Set(), ended(...many));
+    expect(newsFor(full, 4).all).toHaveLength(many.length);
+    full.note(headAt(6, { revocationsRevision: 6 }), 5, new Set(), ended(...many, 'z'));
+    expect(newsFor(full, 5)).toMatchObject({ added: ['z'], gone: [] });
+  });
 });
 
 test('what is remembered is bounded, and what is forgotten has to be read', () => {

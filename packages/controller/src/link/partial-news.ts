@@ -3,6 +3,8 @@
  * by no more than what everybody is: another setting of a network of ten thousand members is one
  * text, and for each link one look at a set.
  */
+import { hashStatement } from '@etherloom/core';
+import { readSigned } from '../authority/signed.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
 import { NEWS_CHANGES_MAX, NEWS_NODES_MAX } from '../limits.ts';
 import type { NetworkInterest } from './interest.ts';
@@ -15,21 +17,44 @@ export interface SharedNews {
   readonly authorityVersion: number;
 }
 
+/** Revocations that an agent lacks, as JSON, and hashes of those that it holds too many. */
+export interface RevocationTexts {
+  readonly added: readonly string[];
+  readonly gone: readonly string[];
+}
+
+/** Revocations that came and went, as JSON. */
+interface Ends {
+  readonly added: ReadonlySet<string>;
+  readonly gone: ReadonlySet<string>;
+}
+
 interface Log {
   head: PublishedHead;
-  /** JSON; undefined: they were not read at this revision. */
-  revocations: readonly string[] | undefined;
+  /** JSON, of `head`; undefined: they were not read. */
+  revocations: ReadonlySet<string> | undefined;
   /** What changed after this revision is known. */
   from: number;
   /** Members that changed, by the revision up to which they did; oldest first. */
   readonly changes: { readonly revision: number; readonly nodeIds: ReadonlySet<string> }[];
+  /** The same of revocations that came and went; undefined: not known, or too many. */
+  endsFrom: number | undefined;
+  readonly ends: (Ends & { readonly revision: number })[];
   readonly messages: Map<string, Buffer>;
 }
 
 export class PartialNewsLog {
   readonly #logs = new Map<string, Log>();
 
-  /** What changed from one revision to that of `head`. */
+  /** What is known of a network begins here, with all its revocations. */
+  begin(head: PublishedHead, revocations: readonly string[]): void {
+    const log = newLog(head, head.revision);
+    log.revocations = new Set(revocations);
+    log.endsFrom = head.revision;
+    this.#logs.set(head.networkId, log);
+  }
+
+  /** What changed from one revision to that of `head`; `revocations`: all, when any changed. */
   note(
     head: PublishedHead,
     since: number,
@@ -42,10 +67,12 @@ export class PartialNewsLog {
     if (!isNext) {
       log.changes.length = 0;
       log.from = since;
+      forgetEnds(log);
     }
     log.head = head;
-    log.revocations = revocations;
     log.messages.clear();
+    if (revocations !== undefined) noteEnds(log, new Set(revocations));
+    else if (head.revocationsRevision > since) forgetEnds(log);
     if (nodeIds.size > 0) log.changes.push({ revision: head.revision, nodeIds });
     let count = log.changes.reduce((sum, change) => sum + change.nodeIds.size, 0);
     while (log.changes.length > NEWS_CHANGES_MAX || count > NEWS_NODES_MAX) {
@@ -78,14 +105,62 @@ export class PartialNewsLog {
     const hasConfig = head.configRevision > held;
     const hasRevocations = head.revocationsRevision > held;
     if (!hasConfig && !hasRevocations) return null;
-    if (hasRevocations && log.revocations === undefined) return undefined;
     const { revision, authorityVersion } = head;
-    return { data: messageOf(log, hasRevocations), revision, authorityVersion };
+    const data = messageOf(log, hasRevocations ? held : null);
+    return data === undefined ? undefined : { data, revision, authorityVersion };
+  }
+
+  /** Revocations that came and went from one revision to another; undefined: not known. */
+  endsBetween(networkId: string, since: number, until: number): RevocationTexts | undefined {
+    const log = this.#logs.get(networkId);
+    return log?.head.revision === until ? endsSince(log, since) : undefined;
   }
 }
 
 function newLog(head: PublishedHead, since: number): Log {
-  return { head, revocations: undefined, from: since, changes: [], messages: new Map() };
+  const none = { revocations: undefined, endsFrom: undefined, ends: [], changes: [] };
+  return { head, from: since, ...none, messages: new Map() };
+}
+
+function forgetEnds(log: Log): void {
+  log.revocations = undefined;
+  log.endsFrom = undefined;
+  log.ends.length = 0;
+}
+
+function noteEnds(log: Log, revocations: ReadonlySet<string>): void {
+  const { revision } = log.head;
+  const before = log.revocations;
+  log.revocations = revocations;
+  if (before === undefined) {
+    log.endsFrom = revision;
+    return;
+  }
+  const added = new Set([...revocations].filter((text) => !before.has(text)));
+  const gone = new Set([...before].filter((text) => !revocations.has(text)));
+  log.ends.push({ revision, added, gone });
+  const sizeOf = (ends: Ends): number => ends.added.size + ends.gone.size;
+  let count = log.ends.reduce((sum, ends) => sum + sizeOf(ends), 0);
+  while (log.ends.length > NEWS_CHANGES_MAX || count > NEWS_NODES_MAX) {
+    const oldest = log.ends.shift();
+    if (oldest === undefined) return;
+    log.endsFrom = oldest.revision;
+    count -= sizeOf(oldest);
+  }
+}
+
+/** What an agent that holds the revocations of `held` lacks; undefined: not known. */
+function endsSince({ ends, endsFrom }: Log, held: number): RevocationTexts | undefined {
+  if (endsFrom === undefined || held < endsFrom) return undefined;
+  const added = new Set<string>();
+  const gone = new Set<string>();
+  for (const step of ends) {
+    if (step.revision <= held) continue;
+    for (const text of step.gone) if (!added.delete(text)) gone.add(text);
+    for (const text of step.added) if (!gone.delete(text)) added.add(text);
+  }
+  const hashes = [...gone].map((text) => hashStatement(readSigned(text).statement));
+  return { added: [...added], gone: hashes };
 }
 
 function hasCommon(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
@@ -94,18 +169,35 @@ function hasCommon(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return false;
 }
 
-/** A `partial` that names nobody. */
-function messageOf({ head, revocations, messages }: Log, hasRevocations: boolean): Buffer {
-  const key = String(hasRevocations);
+/**
+ * A `partial` that names nobody, with what an agent that holds revision `held` lacks of the
+ * revocations, or all of them; null: it lacks none. undefined: it has to be read.
+ */
+function messageOf(log: Log, held: number | null): Buffer | undefined {
+  const { head, revocations, messages } = log;
+  const { networkId, revision, config, network, roster } = head;
+  const step = held === null ? undefined : log.ends.findIndex((ends) => ends.revision > held);
+  const isNews = held !== null && log.endsFrom !== undefined && held >= log.endsFrom;
+  const key = isNews ? `after ${step}` : String(held === null);
   const kept = messages.get(key);
   if (kept !== undefined) return kept;
-  const { networkId, revision, config, network, roster } = head;
-  const ended = hasRevocations ? `"revocations":[${revocations?.join(',') ?? ''}],` : '';
+  const news = isNews ? endsSince(log, held) : undefined;
+  if (held !== null && news === undefined && revocations === undefined) return undefined;
   const message = Buffer.from(
     `{"type":"partial","networkId":"${networkId}","revision":${revision},"isReply":false,` +
       `"config":${JSON.stringify(config)},"upserts":[],` +
-      `"proof":{"network":${network},"roster":${roster},${ended}"members":{}}}`,
+      `"proof":{"network":${network},"roster":${roster},` +
+      `${held === null ? '' : revocationText(news, revocations)}"members":{}}}`,
   );
   messages.set(key, message);
   return message;
+}
+
+function revocationText(
+  news: RevocationTexts | undefined,
+  all: ReadonlySet<string> | undefined,
+): string {
+  if (news === undefined) return `"revocations":[${[...(all ?? [])].join()}],`;
+  const { added, gone } = news;
+  return `"revocationNews":{"added":[${added.join()}],"gone":${JSON.stringify(gone)}},`;
 }

@@ -8,6 +8,7 @@ import {
   REPORT_WAIT_MS,
 } from '../limits.ts';
 import { ReportBook } from './report-book.ts';
+import type { PassedReport } from './report-book.ts';
 
 const REPORT: NodeReport = nodeReportSchema.parse({
   version: '0.1.0',
@@ -29,6 +30,7 @@ interface Asked {
 
 let asked: Asked[];
 let absent: Set<string>;
+let elsewhere: Map<string, Promise<PassedReport | undefined>>;
 let nowMs: number;
 let book: ReportBook;
 
@@ -36,6 +38,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   asked = [];
   absent = new Set();
+  elsewhere = new Map();
   nowMs = 0;
   book = new ReportBook({
     now: () => nowMs,
@@ -44,6 +47,7 @@ beforeEach(() => {
       asked.push({ nodeId, requestId, peersMax });
       return true;
     },
+    askElsewhere: (nodeId) => elsewhere.get(nodeId) ?? null,
   });
 });
 afterEach(() => {
@@ -143,4 +147,40 @@ test('keeps the newest reports only', async () => {
   expect(asked).toHaveLength(before);
   void book.read('n0', 24);
   expect(asked, 'the oldest made room').toHaveLength(before + 1);
+});
+
+describe('of a node whose link is at another controller', () => {
+  const passed = (given: PassedReport | undefined) => {
+    absent.add('a');
+    elsewhere.set('a', Promise.resolve(given));
+  };
+
+  test('passes on what that one has, as old as it is', async () => {
+    nowMs = 10_000;
+    passed({ report: REPORT, ageMs: 1_000, reason: null });
+    expect(await book.read('a', 24)).toEqual({
+      held: { atMs: 9_000, peersMax: 24, report: REPORT },
+      reason: null,
+    });
+    passed(undefined);
+    expect((await book.read('a', 24)).reason, 'held for a moment as any other').toBeNull();
+  });
+
+  test('says why there is none', async () => {
+    passed({ report: null, ageMs: 0, reason: 'its agent is not connected' });
+    expect(await book.read('a', 24)).toEqual({ held: null, reason: 'its agent is not connected' });
+    passed(undefined);
+    expect(await book.read('a', 24)).toMatchObject({
+      held: null,
+      reason: expect.stringContaining('controller'),
+    });
+  });
+
+  test('asks nobody further on behalf of another controller, not even while it asks itself', async () => {
+    absent.add('a');
+    elsewhere.set('a', new Promise(() => undefined));
+    expect(await book.readHere('a', 24)).toMatchObject({ held: null });
+    void book.read('a', 24);
+    expect(await book.readHere('a', 24)).toMatchObject({ held: null });
+  });
 });

@@ -9,6 +9,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Kysely } from 'kysely';
 import { sql } from 'kysely';
 import { syncDirectory } from '../data/atomic-file.ts';
+import { CONTROLLER_ORIGIN } from '../access/principal.ts';
+import { writeRestores } from '../audit/restore-entry.ts';
 import { StartupError } from '../startup-error.ts';
 import { VERSION } from '../version.ts';
 import type { BackupTable, Manifest, TableSummary } from './backup-file.ts';
@@ -81,6 +83,7 @@ export function readSnapshot<T>(
 export interface RestoreOptions {
   /** No agent has been told of anything later: revisions stay as they are. */
   readonly isAsItWas: boolean;
+  readonly nowMs: number;
 }
 
 /**
@@ -190,6 +193,10 @@ async function loadBackup(file: string, manifest: Manifest, into: Loading): Prom
   await compare(catalog, db, manifest.tables);
   await migrate(db);
   if (!into.isAsItWas) await supersedeRevisions({ db });
+  await writeRestores(
+    { db, now: new Date(into.nowMs), origin: CONTROLLER_ORIGIN },
+    manifest.header.createdAt,
+  );
 }
 
 function assertKnown(version: number): void {

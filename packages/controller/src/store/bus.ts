@@ -26,6 +26,13 @@ export interface Bus {
   mention(db: Transaction<Schema>, text: string): Promise<void>;
   /** To those who listen at the moment, outside of any transaction. Rejects with `unavailable`. */
   say(text: string): Promise<void>;
+  /**
+   * Leaves a text of any length for one who is told its key by other means; dropped after a while
+   * if nobody collects it. Rejects with `unavailable`.
+   */
+  leave(key: string, text: string): Promise<void>;
+  /** Takes a text that was left; undefined: there is none, or somebody took it. */
+  collect(key: string): Promise<string | undefined>;
   /** Runs one statement on the connection of the bus. Rejects with `unavailable`. */
   query<Row>(text: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
   /** Listens from here on; resolves when the first connection stands. One listener. */

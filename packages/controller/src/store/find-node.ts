@@ -33,3 +33,15 @@ export async function findNode(
 export function nodeById(tx: Tx, id: string): Promise<NodeRow | undefined> {
   return tx.db.selectFrom('nodes').selectAll().where('id', '=', id).executeTakeFirst();
 }
+
+/** Which organizations the nodes of these ids are of. */
+export function organizationsOf(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<Pick<NodeRow, 'id' | 'organization_id'>[]> {
+  return tx.db
+    .selectFrom('nodes')
+    .select(['id', 'organization_id'])
+    .where('id', 'in', ids)
+    .execute();
+}

@@ -17,6 +17,8 @@ import { createVoucher, endOldVouchers, endVoucher } from './vouchers.ts';
 
 export interface JoinTokenGiven {
   readonly network: string;
+  /** Names it in its network. */
+  readonly label?: string | undefined;
   readonly uses: number;
   readonly lifetimeSeconds: number;
   /** It is also good while no controller answers. */
@@ -43,6 +45,7 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
       `an organization has ${LIST_ROWS_MAX} join tokens at most: revoke some`,
     );
   }
+  if (given.label !== undefined) await checkLabel(tx, network, given.label);
   const secret = makeSecret(tx.random);
   const row: JoinTokenRowStored = {
     id: makeId('tok', tx.random),
@@ -52,6 +55,8 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
     uses_left: given.uses,
     expires_at: new Date(tx.now.getTime() + given.lifetimeSeconds * 1_000).toISOString(),
     created_at: tx.now.toISOString(),
+    label: given.label ?? null,
+    offline_ok: given.offlineOk === true ? 1 : 0,
   };
   await tx.db.insertInto('join_tokens').values(row).execute();
   recordToken(tx, network, 'join_token.create', { before: null, after: toJoinToken(row) });
@@ -64,17 +69,32 @@ export async function createJoinToken(tx: Tx, given: JoinTokenGiven): Promise<Jo
   };
 }
 
+/** A label stays with its token until that is revoked, so that no file makes it a second time. */
+async function checkLabel(tx: Tx, network: NetworkRow, label: string): Promise<void> {
+  const held = await tx.db
+    .selectFrom('join_tokens')
+    .select('id')
+    .where('network_id', '=', network.id)
+    .where('label', '=', label)
+    .executeTakeFirst();
+  if (held)
+    throw new RequestError(
+      'name_taken',
+      `network "${network.name}" has a join token with the label "${label}" (${held.id}): it is free again when that one is revoked`,
+    );
+}
+
 function recordToken(
   tx: Tx,
   network: NetworkRow,
   action: string,
   change: { readonly before: JoinTokenRow | null; readonly after: JoinTokenRow | null },
 ): void {
-  const { id = '' } = change.after ?? change.before ?? {};
+  const { id = '', label = null } = change.after ?? change.before ?? {};
   record(tx, {
     organizationId: network.organization_id,
     action,
-    target: { noun: 'join_token', id, name: null },
+    target: { noun: 'join_token', id, name: label },
     networkId: network.id,
     ...change,
   });
@@ -86,6 +106,7 @@ async function forgetOldTokens(tx: Tx): Promise<void> {
   await tx.db
     .deleteFrom('join_tokens')
     .where('expires_at', '<', forgottenBefore)
+    .where('label', 'is', null)
     .where('id', 'not in', tx.db.selectFrom('vouchers').select('token_id'))
     .execute();
 }
@@ -124,8 +145,10 @@ function toJoinToken(row: JoinTokenRowStored): JoinTokenRow {
   return {
     id: row.id,
     networkId: row.network_id,
+    label: row.label,
     uses: row.uses,
     usesLeft: row.uses_left,
+    offlineOk: row.offline_ok !== 0,
     expiresAt: row.expires_at,
     createdAt: row.created_at,
   };

@@ -12,6 +12,7 @@ import { sql } from 'kysely';
 import { createLeaseTables } from './lease-tables.ts';
 import { createControllerTables } from './migrations/08-controllers.ts';
 import { addCompatibility } from './migrations/09-compatibility.ts';
+import { addTokenLabels } from './migrations/10-token-labels.ts';
 import { createAccessTables } from './migrations/06-access.ts';
 import { createRosterTree } from './migrations/05-roster-tree.ts';
 import { createLedgerTables } from './migrations/07-ledger.ts';
@@ -27,6 +28,7 @@ const STEPS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
   createLedgerTables,
   createControllerTables,
   addCompatibility,
+  addTokenLabels,
 ];
 
 /** Version that this program reads and writes. */

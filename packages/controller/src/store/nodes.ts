@@ -10,49 +10,12 @@ import { moveCount } from './count.ts';
 import { findNode, nodeById } from './find-node.ts';
 import { endMembership, readMemberships } from './members.ts';
 import { parseEndpoints, raiseRevisionsOfNode } from './revisions.ts';
-import { findNetwork } from './networks.ts';
-import type { Page, PageGiven } from './page.ts';
-import { afterCursor, toPage } from './page.ts';
 import type { NodeRow } from './schema.ts';
 import type { Tx } from './store.ts';
 import { touchMember } from './store.ts';
 
 /** A node as it is stored; what its agent's link knows is known elsewhere. */
 export type StoredNode = Omit<Node, 'connected' | 'problems'>;
-
-/** Filters of the list of nodes. */
-export interface NodeFilter {
-  readonly name?: string | undefined;
-  /** Id or name. */
-  readonly network?: string | undefined;
-  readonly state?: NodeRow['state'] | undefined;
-}
-
-export async function listNodes(tx: Tx, given: PageGiven & NodeFilter): Promise<Page<StoredNode>> {
-  let query = tx.db.selectFrom('nodes').selectAll().where('removed_at', 'is', null);
-  const scope = tx.origin.organizationId;
-  if (scope !== null) query = query.where('organization_id', '=', scope);
-  if (given.name !== undefined) query = query.where('name', '=', given.name);
-  if (given.state !== undefined) query = query.where('state', '=', given.state);
-  if (given.network !== undefined) {
-    const { id } = await findNetwork(tx, given.network);
-    query = query.where('id', 'in', (eb) =>
-      eb.selectFrom('memberships').select('node_id').where('network_id', '=', id),
-    );
-  }
-  const rows = await afterCursor(query, ['name', 'id'], given).execute();
-  const nodeIds = rows.map((row) => row.id);
-  const memberships = Map.groupBy(
-    await readMemberships(tx, nodeIds),
-    (membership) => membership.nodeId,
-  );
-  return toPage(
-    rows,
-    given,
-    (row) => [row.name, row.id],
-    (row) => toNode(row, memberships.get(row.id) ?? []),
-  );
-}
 
 export async function showNode(tx: Tx, idOrName: string): Promise<StoredNode> {
   const row = await findNode(tx, idOrName);
@@ -187,7 +150,8 @@ async function isNameTaken(tx: Tx, organizationId: string, name: string): Promis
   return row !== undefined;
 }
 
-function toNode(row: NodeRow, memberships: Node['memberships']): StoredNode {
+/** A node as it is shown. */
+export function toNode(row: NodeRow, memberships: Node['memberships']): StoredNode {
   return {
     id: row.id,
     organizationId: row.organization_id,

@@ -111,3 +111,20 @@ test('what is said goes to who listens, and is kept by nobody', async () => {
   await vi.waitFor(() => expect(to.heard).toEqual(['now']), within);
   expect(await from.bus.query('select id from bus_messages')).toEqual([]);
 });
+
+test('what is left for one is heard by nobody, collected once, and dropped when nobody comes', async () => {
+  const [from, to] = [await listen(), await listen()];
+  const text = 'ü'.repeat(50_000);
+  for (const key of ['wanted', 'stale', 'fresh']) await from.bus.leave(key, text);
+  await from.bus.query(`update bus_messages set posted_at_ms = 0 where id = 'stale'`);
+  await from.bus.sweep();
+  // A look at what was posted passes by all of it.
+  await from.engine.transact((db) => from.bus.post(db, 'posted'));
+  await vi.waitFor(() => expect(to.heard).toEqual(['posted']), within);
+  expect(await to.bus.collect('wanted')).toBe(text);
+  expect(await to.bus.collect('wanted')).toBeUndefined();
+  expect(await to.bus.collect('stale')).toBeUndefined();
+  expect(await to.bus.collect('fresh')).toBe(text);
+  const [posted] = await to.bus.query<{ id: string }>('select id from bus_messages');
+  expect(await to.bus.collect(posted?.id ?? ''), 'what all are to read stays').toBeUndefined();
+});

@@ -1,5 +1,6 @@
 /**
- * The bus on PostgreSQL: one connection of its own that LISTENs, and a table of what was posted.
+ * The bus on PostgreSQL: one connection of its own that LISTENs, and a table of what was posted and
+ * of what was left for one to collect.
  *
  * NOTIFY within a transaction is delivered with its commit, in order, to whoever listens then. A
  * reader whose connection broke, or who sits behind a pooler that swallows notifications, reads
@@ -15,6 +16,7 @@ import type { Logger } from 'pino';
 import {
   BUS_BACKLOG_MAX,
   BUS_KEPT_MS,
+  BUS_LEFT_MS,
   BUS_NOTIFICATION_BYTES_MAX,
   BUS_POLL_MS,
   BUS_RETRY_MS_MAX,
@@ -29,6 +31,8 @@ import { postgresTrouble } from './postgres-trouble.ts';
 import type { Schema } from './schema.ts';
 
 const CHANNEL = 'etherloom';
+/** In place of a transaction's number: whoever reads what was posted never comes by it. */
+const LEFT = 0;
 /** Milliseconds of the database's clock. */
 export const DATABASE_NOW = '(extract(epoch from clock_timestamp()) * 1000)::bigint';
 
@@ -93,6 +97,22 @@ export class PostgresBus implements Bus {
 
   async say(text: string): Promise<void> {
     await this.query('select pg_notify($1, $2)', [CHANNEL, `${this.#sender} - ${text}`]);
+  }
+
+  async leave(key: string, text: string): Promise<void> {
+    await this.query(
+      `insert into bus_messages (id, transaction_number, sender, body, posted_at_ms)
+       values ($1, ${LEFT}, $2, $3, ${DATABASE_NOW})`,
+      [key, this.#sender, text],
+    );
+  }
+
+  async collect(key: string): Promise<string | undefined> {
+    const [row] = await this.query<{ body: string }>(
+      `delete from bus_messages where id = $1 and transaction_number = ${LEFT} returning body`,
+      [key],
+    );
+    return row?.body;
   }
 
   async query<Row>(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
@@ -246,6 +266,11 @@ export class PostgresBus implements Bus {
     await this.query(`delete from bus_messages where posted_at_ms < ${DATABASE_NOW} - $1`, [
       BUS_KEPT_MS,
     ]);
+    await this.query(
+      `delete from bus_messages
+       where transaction_number = ${LEFT} and posted_at_ms < ${DATABASE_NOW} - $1`,
+      [BUS_LEFT_MS],
+    );
   }
 }
 

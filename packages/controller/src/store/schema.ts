@@ -126,6 +126,8 @@ export interface JoinTokenRowStored {
   readonly uses_left: number;
   readonly expires_at: string;
   readonly created_at: string;
+  readonly label: string | null;
+  readonly offline_ok: number;
 }
 
 /** What a join token that is good without a controller has set aside. */

@@ -37,12 +37,8 @@ function plansOf(queries: Iterable<string>): string[] {
   return plans;
 }
 
-test('no query of a join or a link goes through all nodes or members', async () => {
-  const { client } = controller;
-  await client.call('networkCreate', { body: { name: 'demo', ipv4: '10.9.0.0/16' } });
-  const { token } = await client.call('tokenCreate', { body: { network: 'demo', uses: 2 } });
-
-  // Queries are compiled once and kept: nothing of this was asked before.
+/** Queries from here on. They are compiled once and kept: ask for what was not asked before. */
+function spyOnQueries(): { readonly queries: ReadonlySet<string>; readonly stop: () => void } {
   const queries = new Set<string>();
   const prepare = DatabaseSync.prototype.prepare;
   const spy = vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (
@@ -52,6 +48,15 @@ test('no query of a join or a link goes through all nodes or members', async () 
     queries.add(args[0]);
     return prepare.apply(this, args);
   });
+  return { queries, stop: () => spy.mockRestore() };
+}
+
+test('no query of a join or a link goes through all nodes or members', async () => {
+  const { client } = controller;
+  await client.call('networkCreate', { body: { name: 'demo', ipv4: '10.9.0.0/16' } });
+  const { token } = await client.call('tokenCreate', { body: { network: 'demo', uses: 2 } });
+
+  const { queries, stop } = spyOnQueries();
   const [one, other] = [makeNode(), makeNode()];
   await client.call('join', { body: makeJoinRequest(one, token) });
   const { link } = await connectAgent(controller, one);
@@ -64,7 +69,7 @@ test('no query of a join or a link goes through all nodes or members', async () 
     () => link.received.some((m) => m.type === 'delta' && m.upserts[0]?.endpoints.length === 1),
     'the endpoints of the other node',
   );
-  spy.mockRestore();
+  stop();
   link.close();
   another.close();
 
@@ -77,4 +82,23 @@ test('no query of a join or a link goes through all nodes or members', async () 
     return GROWING.test(step) && /^SCAN\b|\((network_id|organization_id)=\?\)/.test(step);
   });
   expect(wide).toEqual([]);
+});
+
+test('pages, searches and counts of nodes stay within their organization, in the order of names', async () => {
+  const { client } = controller;
+  const organization = 'default';
+  const { queries, stop } = spyOnQueries();
+  const { next } = await client.call('nodeList', { query: { organization, limit: 1 } });
+  const cursor = next ?? undefined;
+  for (const query of [{}, { text: '10.9 one' }, { connected: false }, { network: 'demo' }])
+    await client.call('nodeList', { query: { organization, cursor, ...query } });
+  await client.call('nodeCounts', { query: { organization, text: 'other' } });
+  stop();
+  const plans = plansOf([...queries].filter((query) => query.includes('from "nodes"')));
+  const nodes = plans.filter((plan) => /^(SCAN|SEARCH) nodes\b/.test(plan));
+  expect(nodes.length).toBeGreaterThan(4);
+  expect(nodes.filter((plan) => /^SCAN|USING INDEX nodes_(?!name)/.test(plan))).toEqual([]);
+  expect(plans.filter((plan) => /^SCAN (memberships|addresses)\b/.test(plan))).toEqual([]);
+  const pages = plans.filter((plan) => plan.includes(' order by '));
+  expect(pages.filter((plan) => plan.startsWith('USE TEMP B-TREE FOR ORDER BY'))).toEqual([]);
 });

@@ -3,7 +3,7 @@
  * addresses that a voucher allows are reserved until it is used, revoked, or nothing that it made
  * can be valid any more.
  */
-import { VOUCHER_CONTACTS_MAX, toBase64url } from '@etherloom/api';
+import { VOUCHER_CONTACTS_MAX, toBase64url, voucherNote } from '@etherloom/api';
 import type {
   NetworkStatement,
   SignedStatement,
@@ -193,7 +193,7 @@ async function reserveAddresses(tx: Tx, network: NetworkRow, tokenId: string) {
   for (const pool of [network.ipv4, network.ipv6]) {
     if (pool === null) continue;
     const address = await takeFreeAddress(tx, network, parsePrefix(pool));
-    const note = `for the holder of join token ${tokenId}`;
+    const note = voucherNote(tokenId);
     reserved.push(await createReservation(tx, network.id, { address, note }));
   }
   return reserved;

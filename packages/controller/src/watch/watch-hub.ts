@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import type { Readable } from 'node:stream';
 import { entriesAfter, showLedger, toEntry } from '../audit/read-ledger.ts';
 import {
+  IN_LIST_MAX,
   WATCHERS_MAX,
   WATCHERS_PER_PRINCIPAL_MAX,
   WATCH_ENTRIES_KEPT,
@@ -20,8 +21,8 @@ import {
   WATCH_STEP,
 } from '../limits.ts';
 import { RequestError } from '../request-error.ts';
-import { nodeById } from '../store/find-node.ts';
-import type { ClusterEvents } from '../cluster/cluster.ts';
+import { nodeById, organizationsOf } from '../store/find-node.ts';
+import type { LinkEvents } from '../cluster/cluster.ts';
 import type { Store } from '../store/store.ts';
 import type { LiveKind, May } from './event-text.ts';
 import { KEEP_OPEN, liveEvent, standEvent } from './event-text.ts';
@@ -53,14 +54,17 @@ interface Watched {
 export class WatchHub {
   readonly #store: Store;
   readonly #log: Logger;
+  readonly #isConnected: (nodeId: string) => boolean;
   readonly #organizations = new Map<string, Watched>();
   readonly #keepOpen: NodeJS.Timeout;
   readonly #tellLive: NodeJS.Timeout;
   #count = 0;
 
-  constructor(store: Store, log: Logger) {
+  /** `isConnected`: whether a node has a link, at whichever controller. */
+  constructor(store: Store, log: Logger, isConnected: (nodeId: string) => boolean) {
     this.#store = store;
     this.#log = log;
+    this.#isConnected = isConnected;
     this.#keepOpen = setInterval(() => this.#visitAll(), WATCH_OPEN_MS);
     this.#keepOpen.unref();
     this.#tellLive = setInterval(() => this.#flushLive(), WATCH_LIVE_MS);
@@ -98,16 +102,17 @@ export class WatchHub {
   }
 
   /** What other controllers tell, with what of it people who watch here see. */
-  follow(events: ClusterEvents): ClusterEvents {
+  follow(events: LinkEvents): LinkEvents {
     return {
       ...events,
       onGap: () => {
         events.onGap();
         this.onGap();
       },
-      onLinked: (link) => {
-        events.onLinked(link);
-        this.onLive('connected', link.nodeId, null);
+      onFound: (links) => {
+        events.onFound(links);
+        this.#noteFound('connected', links.opened);
+        this.#noteFound('disconnected', links.closed);
       },
     };
   }
@@ -136,6 +141,18 @@ export class WatchHub {
         (node) => node && this.#noteLive(node.organization_id, nodeId, kind),
         () => undefined, // a picture that is a moment older
       );
+  }
+
+  /** Links that came or went without having been told: a controller that died took them along. */
+  #noteFound(kind: LiveKind, nodeIds: readonly string[]): void {
+    if (this.#count === 0) return;
+    for (let at = 0; at < nodeIds.length; at += IN_LIST_MAX)
+      this.#store
+        .read((tx) => organizationsOf(tx, nodeIds.slice(at, at + IN_LIST_MAX)))
+        .then(
+          (rows) => rows.forEach((row) => this.#noteLive(row.organization_id, row.id, kind)),
+          () => undefined, // a picture that is a moment older
+        );
   }
 
   /** Ends all streams: their readers come again, here or elsewhere. */
@@ -251,10 +268,16 @@ export class WatchHub {
   #flushLive(): void {
     for (const { live, watchers } of this.#organizations.values()) {
       if (live.size === 0) continue;
-      const text = liveEvent([...live].map(([id, kind]) => ({ id, kind })));
+      const text = liveEvent([...live].map(([id, kind]) => ({ id, kind: this.#kindOf(id, kind) })));
       live.clear();
       for (const watcher of watchers) if (watcher.mayHearOfNodes()) watcher.push(text);
     }
+  }
+
+  /** What several controllers tell of one node may come in any order: what counts is what is. */
+  #kindOf(nodeId: string, kind: LiveKind): LiveKind {
+    if (kind === 'reported') return kind;
+    return this.#isConnected(nodeId) ? 'connected' : 'disconnected';
   }
 
   /** Keeps streams open, and ends those whose principals may not watch any more. */

@@ -1,4 +1,4 @@
-import type { MemberProof, NetworkState, PartialUpdate } from '@etherloom/api';
+import type { MemberProof, NetworkState, PartialUpdate, SignedStatement } from '@etherloom/api';
 import { describe, expect, it } from 'vitest';
 import {
   applyPartial,
@@ -19,6 +19,7 @@ import {
   signerNumber,
 } from './trust-fixture.ts';
 import type { NetworkWish } from './trust-fixture.ts';
+import { hashStatement } from './statement.ts';
 import type { NetworkVerification, VerifiedNetwork } from './verify-network.ts';
 import { verifyNetworkState } from './verify-network.ts';
 
@@ -52,6 +53,25 @@ function updateOf(
     ...change,
   };
 }
+
+/** The same with what differs in the revocations in place of all. */
+function newsOf(
+  all: StateAndProof,
+  added: readonly number[],
+  gone: readonly SignedStatement[],
+): PartialUpdate {
+  const update = updateOf(all, []);
+  const { revocations = [], ...proof } = update.proof;
+  const ids = added.map(nodeIdOf);
+  const revocationNews = {
+    added: revocations.filter(({ statement }) => ids.some((id) => statement.includes(id))),
+    gone: gone.map(({ statement }) => hashStatement(statement)),
+  };
+  return { ...update, proof: { ...proof, revocationNews } };
+}
+
+const endsOf = ({ revocations }: VerifiedNetwork): string[] =>
+  revocations.map(({ nodeId }) => nodeId).toSorted();
 
 function take(held: VerifiedNetwork | undefined, update: PartialUpdate): NetworkVerification {
   const next = applyPartial(held, update);
@@ -136,6 +156,21 @@ describe('a network that is held in part', () => {
     const after = whole(2, { members, revocations: { [nodeIdOf(7)]: 1 } });
     const second = taken(first, updateOf(after, []));
     expect(idsOf(second)).toEqual([OWN, 8].map(nodeIdOf));
+  });
+
+  it('takes what differs in the revocations, and has all of them', () => {
+    const ending = (...numbers: readonly number[]): Partial<NetworkWish> => ({
+      members: everybody.filter(({ nodeId }) => !numbers.map(nodeIdOf).includes(nodeId)),
+      revocations: Object.fromEntries(numbers.map((number) => [nodeIdOf(number), 1])),
+    });
+    const first = taken(undefined, updateOf(whole(1, ending(9)), [OWN, 7, 8]));
+    const second = taken(first, newsOf(whole(2, ending(7, 9)), [7], []));
+    expect(idsOf(second)).toEqual([OWN, 8].map(nodeIdOf));
+    expect(endsOf(second)).toEqual([7, 9].map(nodeIdOf));
+    const [nine] = whole(2, ending(9)).proof.revocations;
+    const third = taken(second, newsOf(whole(3, ending(7, 8)), [8], nine ? [nine] : []));
+    expect(endsOf(third)).toEqual([7, 8].map(nodeIdOf));
+    expect(idsOf(third)).toEqual([OWN].map(nodeIdOf));
   });
 
   it('drops whose address the authority has given to somebody who is told now', () => {
@@ -297,6 +332,27 @@ describe('of a network that is held in part a controller that lies cannot', () =
     const back = updateOf(whole(5), [7]);
     const lie = { ...back, proof: { ...update.proof, members: back.proof.members } };
     expect(codeOf(take(now, lie))).toBe('inclusion_unproved');
+  });
+
+  it('leave a revocation out, bring one back, or tell more than there are, by what differs', () => {
+    const ending = (...numbers: readonly number[]): Partial<NetworkWish> => ({
+      members: everybody.filter(({ nodeId }) => !numbers.map(nodeIdOf).includes(nodeId)),
+      revocations: Object.fromEntries(numbers.map((number) => [nodeIdOf(number), 1])),
+    });
+    const now = taken(held, updateOf(whole(6, ending(7, 9)), []));
+    const next = whole(7, ending(7, 8, 9));
+    expect(codeOf(take(now, newsOf(next, [], [])))).toBe('roster_mismatch');
+    expect(codeOf(take(now, newsOf(next, [8], now.proof.revocations)))).toBe('roster_mismatch');
+    const [seven] = now.proof.revocations;
+    const back = newsOf(whole(6, ending(7, 9)), [], seven ? [seven] : []);
+    expect(codeOf(take(now, back))).toBe('roster_mismatch');
+    const more = newsOf(whole(8, ending(7, 8, 9, 10)), [8, 10], []);
+    const lie = { ...more, proof: { ...newsOf(next, [8], []).proof, ...more.proof } };
+    const { roster, network } = newsOf(next, [8], []).proof;
+    expect(codeOf(take(now, { ...lie, proof: { ...lie.proof, roster, network } }))).toBe(
+      'roster_mismatch',
+    );
+    expect(codeOf(take(now, newsOf(next, [8], [])))).toBe('taken');
   });
 
   it('put another revocation, or another network statement, in the place of the one meant', () => {

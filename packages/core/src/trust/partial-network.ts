@@ -93,7 +93,7 @@ export function applyPartial(
 ): StateAndProof {
   const members = new Map(held?.state.members.map((member) => [member.nodeId, member]));
   for (const member of update.upserts) members.set(member.nodeId, member);
-  const { network, roster, revocations } = update.proof;
+  const { network, roster } = update.proof;
   const former = held === undefined ? [] : [...(held.proof.formerRosters ?? []), held.proof.roster];
   return {
     state: {
@@ -105,11 +105,26 @@ export function applyPartial(
     proof: {
       network,
       roster,
-      revocations: revocations ?? held?.proof.revocations ?? [],
+      revocations: revocationsAfter(held?.proof.revocations ?? [], update.proof),
       members: { ...held?.proof.members, ...update.proof.members },
       formerRosters: former.filter(({ statement }) => statement !== roster.statement),
     },
   };
+}
+
+/** That nothing is left out, or left in, shows by the roster, which commits to all of them. */
+function revocationsAfter(
+  held: readonly SignedStatement[],
+  { revocations, revocationNews: news }: PartialUpdate['proof'],
+): SignedStatement[] {
+  const all = [...(revocations ?? held)];
+  if (news === undefined) return all;
+  const gone = new Set(news.gone);
+  const left =
+    gone.size === 0 ? all : all.filter(({ statement }) => !gone.has(hashStatement(statement)));
+  // One that was signed anew replaces the same text.
+  const byText = new Map([...left, ...news.added].map((signed) => [signed.statement, signed]));
+  return [...byText.values()];
 }
 
 /** The same without some members: they are asked for again when they are needed. */

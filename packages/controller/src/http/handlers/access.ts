@@ -68,8 +68,8 @@ const apiTokenHandlers: HandlersOf<keyof typeof API_TOKEN_ROUTES> = {
     const { row, token } = await call.transact((tx) => createApiToken(tx, by(call), call.body));
     return { ...row, token };
   },
-  apiTokenDelete: async ({ transact, param }) =>
-    void (await transact((tx) => deleteApiToken(tx, param('apiToken')))),
+  apiTokenDelete: async (call) =>
+    void (await call.transact((tx) => deleteApiToken(tx, by(call), call.param('apiToken')))),
 };
 
 function providerHandlers({

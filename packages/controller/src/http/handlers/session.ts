@@ -127,11 +127,12 @@ async function handleLogin(
 }
 
 async function handleLogout(call: Call<'sessionDelete'>): Promise<undefined> {
-  const { proof } = principalOf(call);
+  const principal = principalOf(call);
+  const { proof } = principal;
   if (proof.kind === 'bootstrap')
     throw new RequestError('invalid_request', 'admin.token is no session: it cannot be ended');
   if (proof.kind === 'api_token') {
-    await call.transact((tx) => deleteApiToken(tx, proof.id));
+    await call.transact((tx) => deleteApiToken(tx, principal, proof.id));
     return;
   }
   const { userId } = userOf(call);
