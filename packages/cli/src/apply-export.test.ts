@@ -79,7 +79,13 @@ test('an export that is applied to what it was made of changes nothing', async (
   const path = join(directory, 'export.yaml');
   expect(await loom(['export', '--out', path])).toMatchObject({ status: 0, stdout: '' });
   const run = await loom(['apply', path, '--prune', '--json']);
-  expect(JSON.parse(run.stdout)).toEqual({ steps: [], waits: [], done: 0 });
+  expect(JSON.parse(run.stdout)).toEqual({
+    steps: [],
+    waits: [],
+    notes: [],
+    done: 0,
+    joinTokens: [],
+  });
   const text = readFileSync(path, 'utf8');
   expect(text).toContain('clones: reject');
   expect((await loom(['export'])).stdout, 'the same text each time').toBe(text);

@@ -2,7 +2,7 @@
  * What command lines are made of, checked before anything is sent: a wrong value is a usage error
  * that says what would be right.
  */
-import type { Permission, Role } from '@etherloom/api';
+import type { IdentityProvider, Permission, Role } from '@etherloom/api';
 import {
   AUDIT_DAYS_MAX,
   AUDIT_DAYS_MIN,
@@ -25,6 +25,8 @@ import {
   userNameSchema,
 } from '@etherloom/api';
 import { InvalidArgumentError } from 'commander';
+
+type GroupRole = IdentityProvider['groupRoles'][number];
 
 /** Word that leaves an address family out. */
 export const NO_POOL = 'none';
@@ -106,6 +108,17 @@ export function parseRole(text: string): Role {
 /** Roles, one after the other. */
 export function collectRoles(text: string, former: readonly Role[] | undefined): readonly Role[] {
   return [...(former ?? []), parseRole(text)];
+}
+
+/** A group and the role that it gives, "staff=operator", one after the other. */
+export function collectGroupRoles(
+  text: string,
+  former: readonly GroupRole[] | undefined,
+): readonly GroupRole[] {
+  const at = text.lastIndexOf('='); // groups of a directory have their own: cn=staff,dc=example
+  if (at < 1) throw new InvalidArgumentError('It looks like GROUP=ROLE, for example staff=member.');
+  const role = parseRole(text.slice(at + 1));
+  return [...(former ?? []), { group: text.slice(0, at), role }];
 }
 
 /** Permissions, one after the other. */

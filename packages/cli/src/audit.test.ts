@@ -108,6 +108,28 @@ test('a changed, a shortened and a broken export fail with exit status 1', async
   );
 });
 
+test('what is known of the ledger has to be in it', async () => {
+  const kept = join(directory, 'kept.jsonl');
+  await loom(['audit', 'export', kept]);
+  const shown = ledgerSchema.parse(JSON.parse((await loom(['audit', 'show', '--json'])).stdout));
+  const { number, hash } = shown.head;
+  await loom(['network', 'set', 'demo', '--staleness-days', '9']);
+  for (const known of [kept, `${number}:${hash}`]) {
+    const { status, stdout } = await loom(['audit', 'verify', '--known', known]);
+    expect([status, stdout]).toEqual([0, expect.stringContaining(`goes on from entry ${number}`)]);
+  }
+  const later = join(directory, 'later.jsonl');
+  await loom(['audit', 'export', later]);
+  const older = await loom(['audit', 'verify', kept, '--known', later]);
+  expect(older).toMatchObject({ status: 1, stdout: '' });
+  expect(older.stderr).toContain(`ends with entry ${number}`);
+  const other = await loom(['audit', 'verify', '--known', `${number}:${'0'.repeat(64)}`]);
+  expect(other.stderr).toContain(`entry ${number} is not the one that you know`);
+  expect((await loom(['audit', 'verify', '--known', join(directory, 'nothing')])).stderr).toContain(
+    'cannot be read',
+  );
+});
+
 test('keep changes for how long, within its bounds', async () => {
   expect((await loom(['audit', 'keep', '90'])).stdout).toContain('90 days');
   expect(await loom(['audit', 'keep', '7'])).toMatchObject({ status: 2 });

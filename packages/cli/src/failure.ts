@@ -15,6 +15,8 @@ export type CliErrorCode =
   | 'file_unreadable'
   | 'file_unwritable'
   | 'file_invalid'
+  | 'changed_meanwhile'
+  | 'not_found'
   | 'key_file_invalid'
   | 'authority_refused'
   | 'ledger_invalid'

@@ -29,5 +29,14 @@ export const SETTLE_POLLS_MAX = 600;
 /** Files of an organization that are read together, and the size of each: 10,000 nodes fit. */
 export const ORGANIZATION_FILES_MAX = 256;
 export const ORGANIZATION_FILE_BYTES_MAX = 4_194_304;
+/**
+ * Join tokens that files declare: each is a secret that somebody has to bring to hosts, and one may
+ * have as many uses as there are hosts.
+ */
+export const ORGANIZATION_JOIN_TOKENS_MAX = 100;
+/** A request whose reply was lost is sent so often, under one idempotency key. */
+export const LOST_REPLY_TRIES = 3;
+/** A client secret file holds one line; the API takes 1,024 characters. */
+export const CLIENT_SECRET_FILE_BYTES_MAX = 4_098;
 /** As much of a reply as is read where it is no export but an error. */
 export const ERROR_REPLY_CHARS_MAX = 65_536;

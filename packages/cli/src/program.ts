@@ -5,6 +5,7 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addApiTokenCommands } from './commands/api-token.ts';
 import { addAuthorityCommands } from './commands/authority.ts';
 import { addHostCommands } from './commands/host.ts';
+import { addIdentityProviderCommands } from './commands/identity-provider.ts';
 import { addJoinCommands } from './commands/join-leave.ts';
 import { addLoginCommand } from './commands/login.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
@@ -98,6 +99,7 @@ function buildProgram(isJson: boolean): Command {
   addOrganizationCommands(program);
   addUserCommands(program);
   addApiTokenCommands(program);
+  addIdentityProviderCommands(program);
   addWhoamiCommand(program);
   scopeCommands(program);
   addJoinCommands(program);

@@ -1,24 +1,29 @@
 /** loom apply | export: an organization as files. */
 import { writeFileSync } from 'node:fs';
 import type { Client } from '@etherloom/api';
-import { collect } from '@etherloom/api';
+import { ApiError, collect } from '@etherloom/api';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { createContext, namedOrganization, openController, setOrganization } from '../context.ts';
 import { CliError } from '../failure.ts';
 import { withJson } from '../options.ts';
+import type { Actual } from '../organization-file/actual.ts';
+import type { MadeToken } from '../organization-file/carry-out.ts';
+import { carryOut } from '../organization-file/carry-out.ts';
 import { describeCounts, describeStep } from '../organization-file/describe.ts';
 import { renderOrganizationFile, toOrganizationFile } from '../organization-file/export.ts';
-import type { Plan, Step } from '../organization-file/plan.ts';
 import { planChanges } from '../organization-file/plan.ts';
-import type { NetworkWanted } from '../organization-file/schema.ts';
 import { readOrganization } from '../organization-file/read.ts';
+import type { Wish } from '../organization-file/read-actual.ts';
 import { readActual } from '../organization-file/read-actual.ts';
+import type { OrganizationFile } from '../organization-file/schema.ts';
+import type { Plan } from '../organization-file/step.ts';
 
 interface ApplyOptions {
   readonly json?: boolean;
   readonly plan?: boolean;
   readonly prune?: boolean;
+  readonly renewTokens?: boolean;
 }
 
 interface ExportOptions {
@@ -33,7 +38,11 @@ export function addOrganizationFileCommands(program: Command): void {
     .argument('<path>', 'a file, or a directory of .yaml files')
     .option('--plan', 'show what would be done, and do nothing')
     .option('--prune', 'also remove what the files do not name, in the sections that they have')
-    .addHelpText('after', '\nExample:\n  loom apply organization.yaml --plan')
+    .option('--renew-tokens', 'replace join tokens of the files that are used up or expired')
+    .addHelpText(
+      'after',
+      '\nJoin tokens that are made are printed once, at the end: keep standard output from others.\n\nExample:\n  loom apply organization.yaml --plan',
+    )
     .action(applyFiles);
   withJson(program.command('export'))
     .description('write the organization as YAML, without secrets')
@@ -59,87 +68,56 @@ async function applyFiles(path: string, options: ApplyOptions): Promise<void> {
   const context = createContext(options);
   const wanted = readOrganization(path);
   const client = await openOrganization();
-  const plan = planChanges(wanted, await readActual(client), options.prune === true);
+  const isPruning = options.prune === true;
+  const actual = await readActual(client, wishOf(wanted, isPruning), Date.now());
+  const isRenewing = options.renewTokens === true;
+  const plan = planChanges(wanted, actual, { isPruning, isRenewing });
   if (plan.refusals.length > 0)
     throw new CliError('file_invalid', `nothing was changed. ${plan.refusals.join('. ')}`);
-  if (options.plan === true) return context.show(toJson(plan, 0), () => renderPlan(plan, context));
-  const done = await carryOut(client, plan, context);
-  context.show(toJson(plan, done), () => renderDone(plan));
+  if (options.plan === true)
+    return context.show(toJson(plan, 0, []), () => renderPlan(plan, context));
+  await carryOutAll(client, plan, context);
 }
 
-async function carryOut(client: Client, plan: Plan, context: Context): Promise<number> {
+/** What a file speaks of is read, and needs the permission to read it; the rest is not. */
+function wishOf(wanted: OrganizationFile, isPruning: boolean): Wish {
+  const networks = Object.entries(wanted.networks ?? {});
+  const reserving = networks.filter(([, { reservations }]) => reservations !== undefined);
+  return {
+    reservationsOf: new Set(reserving.map(([name]) => name)),
+    joinTokens: networks.some(([, { joinTokens }]) => joinTokens !== undefined),
+    users: wanted.users !== undefined,
+    memberEtags: isPruning && wanted.nodes !== undefined,
+  };
+}
+
+/** Tokens are shown as they are made: nobody can ask for them again. */
+async function carryOutAll(client: Client, plan: Plan, context: Context): Promise<void> {
+  const tokens: MadeToken[] = [];
   let done = 0;
   for (const step of plan.steps) {
     const { sign, text } = describeStep(step);
     try {
-      await doStep(client, step);
+      const made = await carryOut(client, step);
+      done += 1;
+      if (!context.isJson) context.print(`${sign} ${text}`);
+      if (made === null) continue;
+      tokens.push(made);
+      if (!context.isJson) context.print(renderToken(made, tokens.length === 1));
     } catch (error) {
-      const rest = plan.steps.length - done;
-      context.note(
-        `${done} of ${plan.steps.length} steps are done; ${rest} are not, from: ${sign} ${text}`,
-      );
+      const { length } = plan.steps;
+      const rest = `${length - done} are not, from: ${sign} ${text}`;
+      if (context.isJson) context.show(toJson(plan, done, tokens), () => '');
+      else context.note(`${done} of ${length} steps are done; ${rest}`);
       throw error;
     }
-    done += 1;
-    if (!context.isJson) context.print(`${sign} ${text}`);
   }
-  return done;
+  context.show(toJson(plan, done, tokens), () => renderDone(plan));
 }
 
-async function doStep(client: Client, step: Step): Promise<void> {
-  switch (step.kind) {
-    case 'network.create':
-      await client.call('networkCreate', { body: toCreate(step.name, step.wanted) });
-      return;
-    case 'network.set':
-      await client.call('networkSettings', {
-        params: { network: step.network.id },
-        body: step.settings,
-      });
-      return;
-    case 'network.delete':
-      await client.call('networkDelete', { params: { network: step.network.id } });
-      return;
-    case 'reservation.create':
-      await client.call('reservationCreate', {
-        params: { network: step.networkName },
-        body: {
-          address: step.wanted.address,
-          note: step.wanted.note,
-          ...(step.nodeId === undefined ? {} : { nodeId: step.nodeId }),
-        },
-      });
-      return;
-    case 'reservation.delete':
-      await client.call('reservationDelete', {
-        params: { network: step.networkName, reservation: step.reservation.id },
-      });
-      return;
-    case 'node.approve':
-      await client.call('nodeApprove', { params: { node: step.node.id } });
-      return;
-    case 'node.delete':
-      await client.call('nodeDelete', { params: { node: step.node.id } });
-      return;
-    case 'member.delete':
-      await client.call('memberDelete', {
-        params: { network: step.membership.networkId, node: step.membership.nodeId },
-      });
-      return;
-    default:
-      throw new Error(`unexpected ${JSON.stringify(step satisfies never)}`);
-  }
-}
-
-/** The body that makes a network; what the file leaves out the controller chooses. */
-function toCreate(name: string, { ipv4, ipv6, mtuBytes, settings }: NetworkWanted) {
-  return {
-    name,
-    ...(ipv4 === undefined ? {} : { ipv4 }),
-    ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(mtuBytes === undefined ? {} : { mtuBytes }),
-    ...(settings === undefined ? {} : { settings }),
-  };
+function renderToken({ network, label, token }: MadeToken, isFirst: boolean): string {
+  const head = '\nJoin tokens, each shown this once (loom join TOKEN on a host):\n';
+  return `${isFirst ? head : ''}\n${network} ${label}\n${token}\n`;
 }
 
 function renderPlan(plan: Plan, context: Context): string {
@@ -148,8 +126,11 @@ function renderPlan(plan: Plan, context: Context): string {
     const mark = sign === '-' ? context.palette.bad : context.palette.bold;
     return `${mark(sign)} ${text}`;
   });
-  const waits = plan.waits.map((text) => `waits: ${text}`);
-  return [...lines, ...waits, renderCounts(plan)].join('\n');
+  return [...lines, ...renderRest(plan), renderCounts(plan)].join('\n');
+}
+
+function renderRest({ waits, notes }: Plan): string[] {
+  return [...waits.map((text) => `waits: ${text}`), ...notes.map((text) => `note: ${text}`)];
 }
 
 function renderCounts(plan: Plan): string {
@@ -157,23 +138,24 @@ function renderCounts(plan: Plan): string {
 }
 
 function renderDone(plan: Plan): string {
-  const waits = plan.waits.map((text) => `waits: ${text}`);
   const end = plan.steps.length === 0 ? renderCounts(plan) : `Done: ${describeCounts(plan)}.`;
-  return [...waits, end].join('\n');
+  return [...renderRest(plan), end].join('\n');
 }
 
-function toJson(plan: Plan, done: number) {
+function toJson(plan: Plan, done: number, joinTokens: readonly MadeToken[]) {
   return {
     steps: plan.steps.map((step) => ({ kind: step.kind, ...describeStep(step) })),
     waits: plan.waits,
+    notes: plan.notes,
     done,
+    joinTokens,
   };
 }
 
 async function exportFile(options: ExportOptions): Promise<void> {
   const context = createContext(options);
   const client = await openOrganization();
-  const file = toOrganizationFile(await readActual(client));
+  const file = toOrganizationFile(await readReadable(client, context));
   const text = context.isJson ? `${JSON.stringify(file, null, 2)}\n` : renderOrganizationFile(file);
   if (options.out === undefined) return void process.stdout.write(text);
   try {
@@ -182,4 +164,29 @@ async function exportFile(options: ExportOptions): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError('file_unwritable', `${options.out} cannot be written: ${reason}`, error);
   }
+}
+
+/** All that may be read; a section that may not is left out, which leaves it as it is. */
+async function readReadable(client: Client, context: Context): Promise<Actual> {
+  const mayRead = async (read: () => Promise<unknown>, what: string): Promise<boolean> => {
+    try {
+      await read();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'forbidden') throw error;
+      context.note(`${what} are left out: ${error.message}`);
+      return false;
+    }
+  };
+  const one = { query: { limit: 1 } };
+  return readActual(
+    client,
+    {
+      reservationsOf: null,
+      memberEtags: false,
+      joinTokens: await mayRead(() => client.call('tokenList', one), 'join tokens'),
+      users: await mayRead(() => client.call('userList', one), 'users'),
+    },
+    Date.now(),
+  );
 }

@@ -3,8 +3,8 @@ import { createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { LedgerEntry, LedgerVerdict } from '@etherloom/api';
-import { verifyLedger } from '@etherloom/api';
+import type { LedgerEntry, LedgerPlace, LedgerVerdict } from '@etherloom/api';
+import { describeRestore, verifyLedger } from '@etherloom/api';
 import { hashStatement, verifyEd25519 } from '@etherloom/core';
 import type { Command } from 'commander';
 import {
@@ -77,9 +77,13 @@ export function addAuditCommands(program: Command): void {
         parsePublicKey(text),
       ],
     )
+    .option(
+      '--known <export>',
+      'an export that you kept, or NUMBER:HASH of an entry (audit show): it has to be in this one',
+    )
     .addHelpText(
       'after',
-      '\nExit status: 0 everything is as it was written, 1 it is not. Without --key the keys that the export itself names are\ntaken: who could write the whole database could have made them. An export that is older than another one verifies as well:\ncompare how far it goes.',
+      '\nExit status: 0 everything is as it was written, 1 it is not. Without --key the keys that the export itself names are\ntaken: who could write the whole database could have made them. An export that is older than another one verifies as well,\nand so does a ledger that a restored backup took back: --known finds both, and says from which entry on something is gone.',
     )
     .action(verify);
 }
@@ -179,21 +183,67 @@ async function* shownLines(
   for await (const line of lines) yield `${show(line)}\n`;
 }
 
-async function verify(
-  file: string | undefined,
-  options: Options & { readonly key?: readonly string[] },
-): Promise<void> {
+type Verified = Extract<LedgerVerdict, { ok: true }>;
+
+interface VerifyOptions extends Options {
+  readonly key?: readonly string[];
+  readonly known?: string;
+}
+
+async function verify(file: string | undefined, options: VerifyOptions): Promise<void> {
   const context = createContext(options);
+  const known = options.known === undefined ? null : await readKnown(options.known, options);
   const lines = file === undefined ? await exportLines({}) : fileLines(file);
-  const verdict = await verifyLedger(lines, {
+  const verdict = await judge(lines, options, known?.places);
+  if (!verdict.ok) throw new CliError('ledger_invalid', describeFault(verdict));
+  if (known !== null) checkKnown(known, verdict);
+  context.show(verdict, () => describeVerdict(verdict));
+  if (!verdict.isPinned) warn(verdict.keys, context);
+}
+
+function judge(
+  lines: AsyncIterable<string>,
+  options: VerifyOptions,
+  known: readonly LedgerPlace[] = [],
+): Promise<LedgerVerdict> {
+  return verifyLedger(lines, {
     sha256: hashStatement,
     isSignedBy: (key, text, signature) =>
       verifyEd25519(key, new TextEncoder().encode(text), signature),
     ...(options.key === undefined ? {} : { pinnedKeys: options.key }),
+    known,
   });
-  if (!verdict.ok) throw new CliError('ledger_invalid', describeFault(verdict));
-  context.show(verdict, () => describeVerdict(verdict));
-  if (!verdict.isPinned) warn(verdict.keys, context);
+}
+
+interface Known {
+  /** As it was given. */
+  readonly name: string;
+  /** null: it does not say. */
+  readonly organizationId: string | null;
+  readonly places: readonly LedgerPlace[];
+}
+
+/** What the user knows of the ledger: an entry, or all that an export vouches for. */
+async function readKnown(text: string, options: VerifyOptions): Promise<Known> {
+  const [, number, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (number !== undefined && hash !== undefined)
+    return { name: text, organizationId: null, places: [{ number: Number(number), hash }] };
+  const verdict = await judge(fileLines(text), options);
+  if (!verdict.ok) throw new CliError('ledger_invalid', `${text}: ${describeFault(verdict)}`);
+  return { name: text, organizationId: verdict.organizationId, places: verdict.places };
+}
+
+function checkKnown({ name, organizationId }: Known, verdict: Verified): void {
+  if (organizationId !== null && organizationId !== verdict.organizationId)
+    throw new CliError(
+      'ledger_invalid',
+      `${name} is of ${organizationId}, and this is the ledger of ${verdict.organizationId}`,
+    );
+  if (verdict.knownNumber === null)
+    throw new CliError(
+      'ledger_invalid',
+      `nothing can be compared: this ledger begins with entry ${verdict.firstNumber}, after all that ${name} speaks of`,
+    );
 }
 
 function describeFault(verdict: Extract<LedgerVerdict, { ok: false }>): string {
@@ -201,12 +251,18 @@ function describeFault(verdict: Extract<LedgerVerdict, { ok: false }>): string {
   return `the ledger does not verify, line ${verdict.line}${place}: ${verdict.reason}`;
 }
 
-function describeVerdict(verdict: Extract<LedgerVerdict, { ok: true }>): string {
-  const { organizationId, firstNumber, number, at } = verdict;
+function describeVerdict(verdict: Verified): string {
+  const { organizationId, firstNumber, number, at, knownNumber } = verdict;
   return [
     `The ledger of ${organizationId} verifies: entries ${firstNumber} to ${number}, as of ${at}.`,
     `${count(verdict.checkpointCount, 'checkpoint')}; signed by ${verdict.keys.join(' ')}`,
+    ...(knownNumber === null ? [] : [`It goes on from entry ${knownNumber}, which you know.`]),
+    ...verdict.restores.map((restore) => sentence(describeRestore(restore))),
   ].join('\n');
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function warn(keys: readonly string[], context: Context): void {

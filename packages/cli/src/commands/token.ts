@@ -1,7 +1,7 @@
 /** loom token create | list | revoke */
 import { collect } from '@etherloom/api';
 import type { Command } from 'commander';
-import { parseDuration, parseReference, parseUses } from '../arguments.ts';
+import { parseDuration, parseName, parseReference, parseUses } from '../arguments.ts';
 import { createContext, openController } from '../context.ts';
 import { withJson } from '../options.ts';
 import { count, formatDuration, renderTable } from '../terminal.ts';
@@ -9,6 +9,7 @@ import { count, formatDuration, renderTable } from '../terminal.ts';
 interface CreateOptions {
   readonly json?: boolean;
   readonly network: string;
+  readonly label?: string;
   readonly uses?: number;
   readonly expires?: number;
   readonly offlineOk?: boolean;
@@ -23,6 +24,11 @@ export function addTokenCommands(program: Command): void {
       '--network <network>',
       'network that the token admits to: name or id',
       parseReference,
+    )
+    .option(
+      '--label <label>',
+      'name in its network, for files; such a token is kept until it is revoked',
+      parseName,
     )
     .option('--uses <n>', 'how many nodes may join with it (default: 1)', parseUses)
     .option('--expires <duration>', 'its life: 30m, 1h, 7d (default: 1h)', parseDuration)
@@ -58,8 +64,10 @@ async function listTokens(options: { readonly json?: boolean }): Promise<void> {
     Date.parse(item.expiresAt) <= now
       ? { text: 'expired', mark: context.palette.warning }
       : formatDuration(Date.parse(item.expiresAt) - now),
+    item.label ?? '-',
   ]);
-  context.print(renderTable(['ID', 'NETWORK', 'USES LEFT', 'EXPIRES IN'], rows, context.palette));
+  const columns = ['ID', 'NETWORK', 'USES LEFT', 'EXPIRES IN', 'LABEL'];
+  context.print(renderTable(columns, rows, context.palette));
 }
 
 async function revokeToken(id: string, options: { readonly json?: boolean }): Promise<void> {
@@ -75,6 +83,7 @@ async function createToken(options: CreateOptions): Promise<void> {
   const created = await client.call('tokenCreate', {
     body: {
       network: options.network,
+      ...(options.label === undefined ? {} : { label: options.label }),
       ...(options.uses === undefined ? {} : { uses: options.uses }),
       ...(options.expires === undefined ? {} : { lifetimeSeconds: options.expires }),
       ...(options.offlineOk === true ? { offlineOk: true } : {}),

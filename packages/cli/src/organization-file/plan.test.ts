@@ -1,11 +1,13 @@
-import type { Network, Node, Reservation } from '@etherloom/api';
+import type { JoinTokenRow, Network, Node, Reservation, Tagged, User } from '@etherloom/api';
 import { NETWORK_SETTINGS_DEFAULT } from '@etherloom/api';
 import { describe, expect, test } from 'vitest';
 import { describeCounts, describeStep } from './describe.ts';
 import { toOrganizationFile } from './export.ts';
-import type { Actual, Plan } from './plan.ts';
+import type { Actual } from './actual.ts';
+import { memberKey } from './actual.ts';
 import { planChanges } from './plan.ts';
-import type { OrganizationFile } from './schema.ts';
+import type { JoinTokenWanted, OrganizationFile } from './schema.ts';
+import type { Plan } from './step.ts';
 
 const TIME = '2030-01-01T00:00:00.000Z';
 const NETWORK: Network = {
@@ -56,18 +58,55 @@ const RESERVATION: Reservation = {
   note: 'printer',
   createdAt: TIME,
 };
-const ACTUAL: Actual = {
-  networks: [NETWORK],
-  nodes: [NODE],
-  reservations: new Map([[NETWORK.id, [RESERVATION]]]),
+const NOW_MS = Date.parse(TIME);
+const TOKEN: JoinTokenRow = {
+  id: 'tok_00000000000000000001',
+  networkId: NETWORK.id,
+  label: 'hosts',
+  uses: 3,
+  usesLeft: 2,
+  offlineOk: false,
+  createdAt: TIME,
+  expiresAt: '2030-01-02T00:00:00.000Z',
 };
+
+function user(name: string, roles: User['roles'], groupRoles: User['roles'] = []): User {
+  return {
+    id: `usr_${name.padStart(20, '0')}`,
+    name,
+    organizationId: NETWORK.organizationId,
+    roles,
+    groupRoles,
+    isSystemAdministrator: false,
+    hasPassword: true,
+    identityProviderId: null,
+    lastLoginAt: null,
+    createdAt: TIME,
+  };
+}
+
+const ACTUAL: Actual = {
+  networks: [tag(NETWORK)],
+  nodes: [tag(NODE)],
+  reservations: new Map([[NETWORK.id, [tag(RESERVATION)]]]),
+  memberEtags: new Map([[memberKey({ networkId: NETWORK.id, nodeId: NODE.id }), '"member"']]),
+  joinTokens: new Map([[NETWORK.id, [tag(TOKEN)]]]),
+  users: [tag(user('anna', ['owner'])), tag(user('ben', ['admin', 'auditor'], ['auditor']))],
+  selfId: null,
+  nowMs: NOW_MS,
+};
+
+/** With an ETag of its own. */
+function tag<T extends { readonly id: string }>(item: T): Tagged<T> {
+  return { item, etag: `"${item.id}"` };
+}
 
 function plan(
   wanted: Omit<OrganizationFile, 'etherloom'>,
   isPruning = false,
   actual = ACTUAL,
 ): Plan {
-  return planChanges({ etherloom: 1, ...wanted }, actual, isPruning);
+  return planChanges({ etherloom: 1, ...wanted }, actual, { isPruning, isRenewing: false });
 }
 
 function lines({ steps }: Plan): string[] {
@@ -75,17 +114,28 @@ function lines({ steps }: Plan): string[] {
 }
 
 test('against its own export nothing is to be done, also when pruning', () => {
-  expect(planChanges(toOrganizationFile(ACTUAL), ACTUAL, true)).toEqual({
+  expect(plan(toOrganizationFile(ACTUAL), true)).toEqual({
     steps: [],
     waits: [],
+    notes: [],
     refusals: [],
   });
 });
 
 test('against an empty organization an export makes everything but what hosts do', () => {
-  const empty: Actual = { networks: [], nodes: [], reservations: new Map() };
-  const { steps, waits } = planChanges(toOrganizationFile(ACTUAL), empty, true);
-  expect(steps.map(({ kind }) => kind)).toEqual(['network.create', 'reservation.create']);
+  const empty: Actual = {
+    ...ACTUAL,
+    networks: [],
+    nodes: [],
+    reservations: new Map(),
+    joinTokens: new Map(),
+  };
+  const { steps, waits } = plan(toOrganizationFile(ACTUAL), true, empty);
+  expect(steps.map(({ kind }) => kind)).toEqual([
+    'network.create',
+    'reservation.create',
+    'join_token.create',
+  ]);
   expect(waits).toEqual([expect.stringContaining('node "web-1" has not joined network "demo"')]);
 });
 
@@ -167,7 +217,8 @@ describe('reservations', () => {
 
 describe('nodes', () => {
   test('a clone that waits is approved when it is named', () => {
-    const actual = { ...ACTUAL, nodes: [{ ...NODE, state: 'pending' as const, memberships: [] }] };
+    const pending = tag({ ...NODE, state: 'pending' as const, memberships: [] });
+    const actual = { ...ACTUAL, nodes: [pending] };
     const made = plan({ nodes: { 'web-1': { networks: ['demo'] } } }, false, actual);
     expect(lines(made)).toEqual(['~ node web-1 (a clone that waits is approved)']);
     expect(made.waits).toEqual([]);
@@ -175,8 +226,8 @@ describe('nodes', () => {
 
   test('a clone that waits is not exported, nor removed: nobody has decided on it', () => {
     const clone = { ...NODE, id: '1'.repeat(32), name: 'web-2', state: 'pending' as const };
-    const actual = { ...ACTUAL, nodes: [NODE, { ...clone, memberships: [] }] };
-    expect(planChanges(toOrganizationFile(actual), actual, true).steps).toEqual([]);
+    const actual = { ...ACTUAL, nodes: [tag(NODE), tag({ ...clone, memberships: [] })] };
+    expect(plan(toOrganizationFile(actual), true, actual).steps).toEqual([]);
   });
 
   test('memberships and nodes that are not named go only when pruning', () => {
@@ -185,6 +236,129 @@ describe('nodes', () => {
     expect(lines(plan({ nodes }, true))).toEqual(['- node web-1 from network demo']);
     expect(lines(plan({ nodes: {} }, true))).toEqual(['- node web-1 (refused from then on)']);
     expect(plan({ nodes: { 'web-1': {} } }, true).steps, 'without the field').toEqual([]);
+  });
+});
+
+describe('join tokens', () => {
+  const wanted = (joinTokens: Record<string, JoinTokenWanted>) => ({
+    networks: { demo: { joinTokens } },
+  });
+  const renewed = (given: Omit<OrganizationFile, 'etherloom'>, actual: Actual): Plan =>
+    planChanges({ etherloom: 1, ...given }, actual, { isPruning: false, isRenewing: true });
+  const over: [string, Partial<JoinTokenRow>, RegExp][] = [
+    ['used up', { usesLeft: 0 }, /is used up/],
+    ['expired', { expiresAt: TIME, createdAt: '2029-12-31T00:00:00.000Z' }, /has expired/],
+  ];
+
+  test('one with another label is made, after everything else', () => {
+    const made = plan({ networks: { demo: { joinTokens: { more: { uses: 2 } } }, lab: {} } });
+    expect(lines(made)).toEqual(['+ network lab', '+ join token more in demo (2 uses)']);
+  });
+
+  test('one that is as declared stays; what the file leaves out may be anything', () => {
+    expect(plan(wanted({ hosts: {} })).steps).toEqual([]);
+    const all = { uses: 3, lifetimeSeconds: 86_400, offlineOk: false };
+    expect(plan(wanted({ hosts: all })).steps).toEqual([]);
+  });
+
+  test.each([
+    [{ uses: 4 }, 'uses: 3 -> 4'],
+    [{ lifetimeSeconds: 60 }, 'lifetimeSeconds: 86400 -> 60'],
+    [{ offlineOk: true }, 'offlineOk: false -> true'],
+  ])('one that differs is replaced: %j', (fields, why) => {
+    const made = plan(wanted({ hosts: fields }));
+    expect(made.steps).toMatchObject([{ kind: 'join_token.replace', etag: `"${TOKEN.id}"` }]);
+    expect(lines(made)[0]).toContain(why);
+  });
+
+  test.each(over)('one that is %s stays until it is to be renewed', (_, fields, message) => {
+    const actual = {
+      ...ACTUAL,
+      joinTokens: new Map([[NETWORK.id, [tag({ ...TOKEN, ...fields })]]]),
+    };
+    const made = plan(wanted({ hosts: {} }), true, actual);
+    expect(made.steps).toEqual([]);
+    expect(made.notes).toEqual([expect.stringMatching(message)]);
+    const again = renewed(wanted({ hosts: {} }), actual);
+    expect(again.steps).toMatchObject([{ kind: 'join_token.replace', token: { id: TOKEN.id } }]);
+    expect(again.notes).toEqual([]);
+  });
+
+  test('renewing leaves one alone with which hosts can join', () => {
+    expect(renewed(wanted({ hosts: {} }), ACTUAL).steps).toEqual([]);
+  });
+
+  test('others go only when pruning, and not without the field', () => {
+    expect(plan(wanted({})).steps).toEqual([]);
+    expect(lines(plan(wanted({}), true))).toEqual([
+      '- join token hosts in demo (revoked; nodes that joined with it stay)',
+    ]);
+    expect(plan({ networks: { demo: {} } }, true).steps, 'without the field').toEqual([]);
+  });
+});
+
+describe('users', () => {
+  const wanted = (users: OrganizationFile['users']) => ({ users });
+
+  test('roles that somebody gave become those of the file', () => {
+    const made = plan(wanted({ ben: { roles: ['operator'] } }));
+    expect(lines(made)).toEqual(['~ roles of user ben (admin -> operator)']);
+    expect(made.steps).toMatchObject([{ roles: ['operator'], etag: expect.any(String) }]);
+  });
+
+  test('roles of groups are left to the groups, and are not exported', () => {
+    expect(plan(wanted({ ben: { roles: ['admin'] } })).steps).toEqual([]);
+    expect(plan(wanted({ ben: { roles: ['auditor', 'admin'] } })).steps).toEqual([]);
+    expect(toOrganizationFile(ACTUAL).users).toEqual({
+      anna: { roles: ['owner'] },
+      ben: { roles: ['admin'] },
+    });
+  });
+
+  test('who is not there is refused: no file has a password', () => {
+    const made = plan(wanted({ carl: { roles: ['member'] } }));
+    expect(made.steps).toEqual([]);
+    expect(made.refusals).toEqual([expect.stringMatching(/"carl" does not exist.*user create/)]);
+  });
+
+  test('the last owner stays one, also when pruning', () => {
+    for (const made of [plan(wanted({ anna: { roles: ['admin'] } })), plan(wanted({}), true)])
+      expect(made.refusals).toEqual([expect.stringMatching(/without an owner/)]);
+  });
+
+  test('an owner is made before another one lets go', () => {
+    const made = plan(wanted({ anna: { roles: ['admin'] }, ben: { roles: ['owner'] } }));
+    expect(made.refusals).toEqual([]);
+    expect(lines(made)).toEqual([
+      '~ roles of user ben (admin -> owner)',
+      '~ roles of user anna (owner -> admin)',
+    ]);
+  });
+
+  test('who applies a file does not change its own roles by it', () => {
+    const actual = { ...ACTUAL, selfId: user('ben', []).id };
+    const message = [expect.stringMatching(/"ben", who applies it \(admin -> none\)/)];
+    expect(plan(wanted({ ben: { roles: [] } }), false, actual).refusals).toEqual(message);
+    const rest = wanted({ anna: { roles: ['owner'] } });
+    expect(plan(rest, true, actual).refusals).toEqual(message);
+    expect(plan(rest, false, actual).refusals).toEqual([]);
+  });
+
+  test('those that are not named lose their roles only when pruning', () => {
+    const rest = wanted({ anna: {} });
+    expect(plan(rest).steps).toEqual([]);
+    expect(lines(plan(rest, true))).toEqual(['- roles of user ben (admin -> none)']);
+    expect(plan({}, true).steps, 'without the section').toEqual([]);
+  });
+
+  test('a name that several have is refused, not exported and not pruned', () => {
+    const other = { ...user('anna', ['member']), id: 'usr_99999999999999999999' };
+    const actual = { ...ACTUAL, users: [...(ACTUAL.users ?? []), tag(other)] };
+    expect(plan(wanted({ anna: { roles: ['owner'] } }), false, actual).refusals).toEqual([
+      expect.stringMatching(/several users are named "anna"/),
+    ]);
+    expect(Object.keys(toOrganizationFile(actual).users ?? {})).toEqual(['ben']);
+    expect(plan(wanted({ ben: {} }), true, actual).steps).toEqual([]);
   });
 });
 

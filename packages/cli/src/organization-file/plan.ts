@@ -2,85 +2,40 @@
  * What has to be done so that an organization is as a file says. A pure comparison: the same plan
  * is shown by --plan and carried out without it, and against what it made it is empty.
  */
-import type { Membership, Network, NetworkSettings, Node, Reservation } from '@etherloom/api';
-import type { NetworkWanted, OrganizationFile, ReservationWanted } from './schema.ts';
+import type { Network, NetworkSettings, Tagged } from '@etherloom/api';
+import type { Actual } from './actual.ts';
+import { memberKey } from './actual.ts';
+import { planJoinTokens } from './plan-join-tokens.ts';
+import { planUsers } from './plan-users.ts';
+import type { NetworkWanted, OrganizationFile } from './schema.ts';
 import { sameAddress, samePrefix } from './same-address.ts';
+import type { Difference, Draft, Plan, PlanOptions } from './step.ts';
 
-/** An organization as the API shows it. */
-export interface Actual {
-  readonly networks: readonly Network[];
-  readonly nodes: readonly Node[];
-  /** By network id. */
-  readonly reservations: ReadonlyMap<string, readonly Reservation[]>;
-}
-
-/** A field that differs. */
-export interface Difference {
-  readonly field: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-export type Step =
-  | { readonly kind: 'network.create'; readonly name: string; readonly wanted: NetworkWanted }
-  | {
-      readonly kind: 'network.set';
-      readonly name: string;
-      readonly network: Network;
-      readonly settings: NonNullable<NetworkWanted['settings']>;
-      readonly differences: readonly Difference[];
-    }
-  | { readonly kind: 'network.delete'; readonly name: string; readonly network: Network }
-  | {
-      readonly kind: 'reservation.create';
-      readonly networkName: string;
-      readonly wanted: ReservationWanted;
-      readonly nodeId: string | undefined;
-    }
-  | {
-      readonly kind: 'reservation.delete';
-      readonly networkName: string;
-      readonly reservation: Reservation;
-    }
-  | { readonly kind: 'node.approve'; readonly name: string; readonly node: Node }
-  | { readonly kind: 'node.delete'; readonly name: string; readonly node: Node }
-  | { readonly kind: 'member.delete'; readonly name: string; readonly membership: Membership };
-
-export interface Plan {
-  /** In the order in which they are to be done. */
-  readonly steps: readonly Step[];
-  /** What is not as the file says and only a host can change, as joining. */
-  readonly waits: readonly string[];
-  /** What cannot be done: the file has to change. */
-  readonly refusals: readonly string[];
-}
-
-interface Draft {
-  readonly steps: Step[];
-  readonly waits: string[];
-  readonly refusals: string[];
-}
-
-/** Compares; with `isPruning` what a section does not name goes. */
-export function planChanges(wanted: OrganizationFile, actual: Actual, isPruning: boolean): Plan {
-  const draft: Draft = { steps: [], waits: [], refusals: [] };
-  const networks = new Map(actual.networks.map((network) => [network.name, network]));
+/** Compares. */
+export function planChanges(wanted: OrganizationFile, actual: Actual, options: PlanOptions): Plan {
+  const draft: Draft = { steps: [], waits: [], notes: [], refusals: [] };
+  const { isPruning } = options;
+  const networks = new Map(actual.networks.map((network) => [network.item.name, network]));
   for (const [name, network] of Object.entries(wanted.networks ?? {}))
     planNetwork(draft, { name, wanted: network, held: networks.get(name), actual, isPruning });
   planNodes(draft, wanted, actual, isPruning);
+  planUsers(draft, wanted, actual, isPruning);
   if (isPruning && wanted.networks !== undefined) {
     const kept = new Set(Object.keys(wanted.networks));
-    for (const network of actual.networks)
-      if (!kept.has(network.name))
-        draft.steps.push({ kind: 'network.delete', name: network.name, network });
+    for (const { item, etag } of actual.networks)
+      if (!kept.has(item.name))
+        draft.steps.push({ kind: 'network.delete', name: item.name, network: item, etag });
   }
+  // The last ones: what they give is a secret, shown when everything else is done.
+  for (const [name, network] of Object.entries(wanted.networks ?? {}))
+    planJoinTokens(draft, { name, wanted: network, held: networks.get(name), actual, options });
   return draft;
 }
 
 interface NetworkCase {
   readonly name: string;
   readonly wanted: NetworkWanted;
-  readonly held: Network | undefined;
+  readonly held: Tagged<Network> | undefined;
   readonly actual: Actual;
   readonly isPruning: boolean;
 }
@@ -89,13 +44,14 @@ function planNetwork(draft: Draft, given: NetworkCase): void {
   const { name, wanted, held } = given;
   if (held === undefined) draft.steps.push({ kind: 'network.create', name, wanted });
   else {
-    refuseFixed(draft, name, wanted, held);
-    const differences = settingsDiffer(wanted, held);
+    refuseFixed(draft, name, wanted, held.item);
+    const differences = settingsDiffer(wanted, held.item);
     if (differences.length > 0)
       draft.steps.push({
         kind: 'network.set',
         name,
-        network: held,
+        network: held.item,
+        etag: held.etag,
         settings: wanted.settings ?? {},
         differences,
       });
@@ -136,12 +92,19 @@ function planReservations(
   { name, wanted, held, actual, isPruning }: NetworkCase,
 ): void {
   if (wanted.reservations === undefined) return;
-  const there = held === undefined ? [] : (actual.reservations.get(held.id) ?? []);
-  const nodes = new Map(actual.nodes.map((node) => [node.name, node.id]));
+  const there = held === undefined ? [] : (actual.reservations.get(held.item.id) ?? []);
+  const nodes = new Map(actual.nodes.map(({ item }) => [item.name, item.id]));
   const taken = new Set<string>();
+  const release = ({ item, etag }: (typeof there)[number]): void =>
+    void draft.steps.push({
+      kind: 'reservation.delete',
+      networkName: name,
+      reservation: item,
+      etag,
+    });
   for (const reservation of wanted.reservations) {
-    const same = there.find(({ address }) => sameAddress(address, reservation.address));
-    if (same !== undefined) taken.add(same.id);
+    const same = there.find(({ item }) => sameAddress(item.address, reservation.address));
+    if (same !== undefined) taken.add(same.item.id);
     const nodeId = reservation.node === undefined ? undefined : nodes.get(reservation.node);
     if (reservation.node !== undefined && nodeId === undefined) {
       draft.waits.push(
@@ -150,10 +113,9 @@ function planReservations(
       continue;
     }
     const isAsWanted =
-      same !== undefined && same.nodeId === (nodeId ?? null) && same.note === reservation.note;
+      same?.item.nodeId === (nodeId ?? null) && same.item.note === reservation.note;
     if (isAsWanted) continue;
-    if (same !== undefined)
-      draft.steps.push({ kind: 'reservation.delete', networkName: name, reservation: same });
+    if (same !== undefined) release(same);
     draft.steps.push({
       kind: 'reservation.create',
       networkName: name,
@@ -162,9 +124,7 @@ function planReservations(
     });
   }
   if (!isPruning) return;
-  for (const reservation of there)
-    if (!taken.has(reservation.id))
-      draft.steps.push({ kind: 'reservation.delete', networkName: name, reservation });
+  for (const reservation of there) if (!taken.has(reservation.item.id)) release(reservation);
 }
 
 function planNodes(
@@ -174,25 +134,29 @@ function planNodes(
   isPruning: boolean,
 ): void {
   if (wanted.nodes === undefined) return;
-  const nodes = new Map(actual.nodes.map((node) => [node.name, node]));
+  const nodes = new Map(actual.nodes.map((node) => [node.item.name, node]));
   for (const [name, { networks }] of Object.entries(wanted.nodes)) {
-    const node = nodes.get(name);
-    if (node?.state === 'pending') draft.steps.push({ kind: 'node.approve', name, node });
-    const memberships = node?.memberships ?? [];
+    const held = nodes.get(name);
+    const isPending = held?.item.state === 'pending';
+    if (held !== undefined && isPending)
+      draft.steps.push({ kind: 'node.approve', name, node: held.item, etag: held.etag });
+    const memberships = held?.item.memberships ?? [];
     for (const networkName of networks ?? [])
-      if (!memberships.some((membership) => membership.networkName === networkName))
-        if (node?.state !== 'pending')
-          draft.waits.push(
-            `node "${name}" has not joined network "${networkName}": loom token create --network ${networkName}`,
-          );
+      if (!isPending && !memberships.some((membership) => membership.networkName === networkName))
+        draft.waits.push(
+          `node "${name}" has not joined network "${networkName}": loom token create --network ${networkName}`,
+        );
     if (!isPruning || networks === undefined) continue;
     for (const membership of memberships)
-      if (!networks.includes(membership.networkName))
-        draft.steps.push({ kind: 'member.delete', name, membership });
+      if (!networks.includes(membership.networkName)) {
+        const etag = actual.memberEtags.get(memberKey(membership));
+        // Without one it was gone by the time that members were read.
+        if (etag !== undefined) draft.steps.push({ kind: 'member.delete', name, membership, etag });
+      }
   }
   if (!isPruning) return;
-  for (const node of actual.nodes)
+  for (const { item, etag } of actual.nodes)
     // A clone that waits is nobody's decision yet.
-    if (wanted.nodes[node.name] === undefined && node.state !== 'pending')
-      draft.steps.push({ kind: 'node.delete', name: node.name, node });
+    if (wanted.nodes[item.name] === undefined && item.state !== 'pending')
+      draft.steps.push({ kind: 'node.delete', name: item.name, node: item, etag });
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ORGANIZATION_FILE_BYTES_MAX } from '../limits.ts';
+import { ORGANIZATION_FILE_BYTES_MAX, ORGANIZATION_JOIN_TOKENS_MAX } from '../limits.ts';
 import { readOrganization } from './read.ts';
 
 let directory: string;
@@ -49,6 +49,13 @@ describe('refuses, naming file, line and field', () => {
     ['etherloom: 1\nnetworks:\n  a: {}\n  a: {}\n', /line 4: Map keys must be unique/],
     ['etherloom: 1\nnetworks: [\n', /line 3/],
     ['', /etherloom: must be 1/],
+    ['etherloom: 1\nusers:\n  anna:\n    roles: [boss]\n', /line 4: users\.anna\.roles\.0/],
+    [
+      'etherloom: 1\nnetworks:\n  a:\n    joinTokens:\n      x: { uses: 2, offlineOk: true }\n',
+      /line 5: networks\.a\.joinTokens\.x: a token with offlineOk has one use/,
+    ],
+    ['etherloom: 1\nnetworks:\n  a:\n    joinTokens:\n      x: { uses: 0 }\n', /line 5: .*x\.uses/],
+    ['etherloom: 1\nnetworks:\n  a:\n    joinTokens:\n      x: { secret: s }\n', /no such field/],
   ])('%j', (text, message) => {
     const path = write('a.yaml', text);
     expect(() => readOrganization(path)).toThrow(message);
@@ -59,6 +66,20 @@ describe('refuses, naming file, line and field', () => {
     write('a.yaml', 'etherloom: 1\nnetworks:\n  demo: {}\n');
     write('b.yaml', 'etherloom: 1\nnetworks:\n  demo: {}\n');
     expect(() => readOrganization(directory)).toThrow(/network "demo" stands in .*a\.yaml and in/);
+  });
+
+  test('a user that two files give, and more join tokens than a person can hand out', () => {
+    write('a.yaml', 'etherloom: 1\nusers:\n  anna@example.org: { roles: [admin] }\n');
+    write('b.yaml', 'etherloom: 1\nusers:\n  anna@example.org: { roles: [] }\n');
+    expect(() => readOrganization(directory)).toThrow(/user "anna@example\.org" stands in/);
+    const tokens = (count: number) =>
+      Array.from({ length: count }, (_, i) => `      t${i}: {}\n`).join('');
+    const networks = (count: number) =>
+      `etherloom: 1\nnetworks:\n  one:\n    joinTokens:\n${tokens(count)}`;
+    const path = write('many.yaml', networks(1_000));
+    expect(() => readOrganization(path)).toThrow(/1000 join tokens are declared; 100 are the most/);
+    writeFileSync(path, networks(ORGANIZATION_JOIN_TOKENS_MAX));
+    expect(() => readOrganization(path)).not.toThrow();
   });
 
   test('a path that is not there, an empty directory, and a file without end', () => {

@@ -8,7 +8,11 @@ import type { z } from 'zod';
 import { LineCounter, isNode, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import { CliError } from '../failure.ts';
-import { ORGANIZATION_FILES_MAX, ORGANIZATION_FILE_BYTES_MAX } from '../limits.ts';
+import {
+  ORGANIZATION_FILES_MAX,
+  ORGANIZATION_FILE_BYTES_MAX,
+  ORGANIZATION_JOIN_TOKENS_MAX,
+} from '../limits.ts';
 import type { OrganizationFile } from './schema.ts';
 import { organizationFileSchema } from './schema.ts';
 
@@ -28,7 +32,18 @@ export function readOrganization(path: string): OrganizationFile {
     }
     all = merge(all, said);
   }
+  checkTokenCount(all);
   return all;
+}
+
+function checkTokenCount({ networks = {} }: OrganizationFile): void {
+  const counts = Object.values(networks).map(({ joinTokens = {} }) => Object.keys(joinTokens));
+  const count = counts.flat().length;
+  if (count > ORGANIZATION_JOIN_TOKENS_MAX)
+    throw new CliError(
+      'file_invalid',
+      `${count} join tokens are declared; ${ORGANIZATION_JOIN_TOKENS_MAX} are the most: one token with "uses: ${count}" lets as many hosts in`,
+    );
 }
 
 function filesOf(path: string): string[] {
@@ -115,19 +130,22 @@ function lineOf(
   return undefined;
 }
 
-function namesIn({ networks = {}, nodes = {} }: OrganizationFile): string[] {
+function namesIn({ networks = {}, nodes = {}, users = {} }: OrganizationFile): string[] {
   return [
     ...Object.keys(networks).map((name) => `network "${name}"`),
     ...Object.keys(nodes).map((name) => `node "${name}"`),
+    ...Object.keys(users).map((name) => `user "${name}"`),
   ];
 }
 
 function merge(one: OrganizationFile, other: OrganizationFile): OrganizationFile {
   const networks = { ...one.networks, ...other.networks };
   const nodes = { ...one.nodes, ...other.nodes };
+  const users = { ...one.users, ...other.users };
   return {
     etherloom: 1,
     ...(one.networks === undefined && other.networks === undefined ? {} : { networks }),
     ...(one.nodes === undefined && other.nodes === undefined ? {} : { nodes }),
+    ...(one.users === undefined && other.users === undefined ? {} : { users }),
   };
 }
