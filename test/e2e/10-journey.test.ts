@@ -12,7 +12,14 @@ import type { LabAgent } from '@etherloom/lab';
 import type { Browser } from 'playwright-core';
 import { buildScenario } from '../netns/scenario.ts';
 import type { Scenario } from '../netns/scenario.ts';
-import { expectQuiet, openConsole, startBrowser, takePicture } from './browser.ts';
+import {
+  SETTLES,
+  expectQuiet,
+  openConsole,
+  readClipboard,
+  startBrowser,
+  takePicture,
+} from './browser.ts';
 import type { Console } from './browser.ts';
 import { OWNER, createNetwork, goTo, logIn, readSetupCode, setUp } from './journeys.ts';
 
@@ -71,7 +78,7 @@ describe.skipIf(process.getuid?.() !== 0)('the first hour', () => {
       await page.getByRole('button', { name: 'Make the command' }).click();
       const command = await page.getByRole('region', { name: 'the command' }).textContent();
       await page.getByRole('button', { name: 'Copy the command' }).click();
-      expect(await page.evaluate('navigator.clipboard.readText()')).toBe(command);
+      await expect.poll(() => readClipboard(page)).toBe(command);
       await runOnHost(scenario.agents[label], command ?? '', label);
       const arrived = page.getByRole('list', { name: 'Arrived' });
       await arrived.getByText(label).waitFor();
@@ -90,7 +97,10 @@ describe.skipIf(process.getuid?.() !== 0)('the first hour', () => {
     await goTo(page, 'Topology');
     const picture = page.getByRole('application');
     await picture.locator('line.path.direct').waitFor({ state: 'attached' });
-    expect(await picture.getAttribute('aria-label')).toContain('2 nodes in 1 places');
+    // Endpoints are told after the links are there.
+    await expect
+      .poll(() => picture.getAttribute('aria-label'), SETTLES)
+      .toContain('2 nodes in 1 places');
     await page.getByRole('button', { name: 'Table' }).click();
     const row = page.getByRole('row', { name: /^alpha/ });
     await row.getByText('1 of 1').waitFor();
@@ -117,7 +127,7 @@ describe.skipIf(process.getuid?.() !== 0)('the first hour', () => {
     await page.getByRole('button', { name: 'Remove the node' }).click();
     const dialog = page.getByRole('dialog', { name: 'Remove beta?' });
     const remove = dialog.getByRole('button', { name: 'Remove' });
-    expect(await remove.isDisabled()).toBe(true);
+    await expect.poll(() => remove.isDisabled()).toBe(true);
     await dialog.getByLabel('Type beta to confirm').fill('beta');
     await dialog.getByLabel('Why').fill('rack 7 is taken down – für immer');
     await remove.click();

@@ -33,7 +33,7 @@ const PAGES = [
   ['/networks', 'Networks', 'production'],
   ['/networks/production', 'production', 'web-1'],
   ['/networks/production/addresses', 'production', 'printer'],
-  ['/networks/production/settings', 'production', 'Delete the network'],
+  ['/networks/production/settings', 'production', 'Post-quantum keys'],
   ['/nodes', 'Nodes', 'web-1'],
   ['/nodes/web-1', 'web-1', 'Signing key'],
   ['/topology', 'Topology', '198.51.100.0/24'],

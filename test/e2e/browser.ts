@@ -13,6 +13,9 @@ import { expect } from 'vitest';
 /** A wait that reaches this has failed. */
 const DEADLINE_MS = 15_000;
 
+/** For `expect.poll`: what settles by itself does so within this. */
+export const SETTLES = { timeout: DEADLINE_MS } as const;
+
 /** A small screen of a desk. */
 export const DESK = { width: 1_280, height: 800 };
 /** A telephone of common size. */
@@ -95,6 +98,21 @@ export async function findBarriers(page: Page, rules?: readonly string[]): Promi
 export async function overflowOf(page: Page): Promise<number> {
   const script = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
   return Number(await page.evaluate(script)); // text: the tests have no types of a browser
+}
+
+/** The same on a telephone; leaves the screen as that of a desk, whatever comes of it. */
+export async function overflowOnTelephone(page: Page): Promise<number> {
+  await page.setViewportSize(TELEPHONE);
+  try {
+    return await overflowOf(page);
+  } finally {
+    await page.setViewportSize(DESK);
+  }
+}
+
+/** What was copied last; a page copies after the press, not with it. */
+export async function readClipboard(page: Page): Promise<string> {
+  return String(await page.evaluate('navigator.clipboard.readText()'));
 }
 
 /** Keeps a picture of what is shown, when asked to. */

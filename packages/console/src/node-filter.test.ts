@@ -1,33 +1,30 @@
-/** Filters of the list of nodes. */
+/** What filters of lists of nodes ask for. */
+import { ROUTES } from '@etherloom/api';
 import { expect, test } from 'vitest';
-import { matchesFilter } from './node-filter.ts';
-import type { FilteredNode, StateFilter } from './node-filter.ts';
+import { STATE_FILTERS, countOf, stateQuery, textQuery, wrongInText } from './node-filter.ts';
 
-const NODE: FilteredNode = {
-  id: 'ab'.repeat(16),
-  name: 'fra-db-1',
-  state: 'active',
-  connected: true,
-  problems: [],
-  endpoints: ['203.0.113.11:8002'],
-  memberships: [{ mac: '02:00:5e:10:00:01', addresses: ['10.20.0.3'] }],
-};
-
-test.each(['', 'fra', 'FRA', 'fra 10.20', '203.0.113', '5e:10', 'abab'])('%j finds it', (text) => {
-  expect(matchesFilter(NODE, text, 'any')).toBe(true);
+test('a text is asked for by its words', () => {
+  expect(textQuery('  Fra   10.20 ')).toEqual({ text: 'fra 10.20' });
+  expect(textQuery('  ')).toEqual({});
 });
 
-test('every word must be somewhere', () => {
-  expect(matchesFilter(NODE, 'fra ams', 'any')).toBe(false);
+test('whatever is typed, the controller takes what is asked for', () => {
+  const { query } = ROUTES.nodeList;
+  for (const text of ['a b c d e f', 'x'.repeat(300), 'ß \t ü', `${'y'.repeat(79)} z`]) {
+    const asked = textQuery(text);
+    expect(query.safeParse(asked).error, text).toBeUndefined();
+  }
 });
 
-test.each<[StateFilter, Partial<FilteredNode>]>([
-  ['online', {}],
-  ['offline', { connected: false }],
-  ['pending', { state: 'pending' }],
-  ['problems', { problems: [{ networkId: null, code: 'clock_off', message: '' }] }],
-])('%s lets through what is so, and nothing else', (state, changes) => {
-  expect(matchesFilter({ ...NODE, ...changes }, '', state)).toBe(true);
-  const other: Partial<FilteredNode> = state === 'online' ? { connected: false } : {};
-  expect(matchesFilter({ ...NODE, ...other }, '', state)).toBe(false);
+test('what does not count is said', () => {
+  expect(wrongInText('a b c d')).toBeUndefined();
+  expect(wrongInText('a b c d e')).toContain('4 words');
+  expect(wrongInText('x'.repeat(81))).toContain('80 letters');
+});
+
+test('every state has a query and a count of its own', () => {
+  const counts = { total: 5, online: 1, offline: 4, pending: 2, withProblems: 3 };
+  const states = STATE_FILTERS.map(([state]) => state);
+  expect(new Set(states.map((state) => JSON.stringify(stateQuery(state)))).size).toBe(5);
+  expect(states.map((state) => countOf(counts, state))).toEqual([5, 1, 4, 2, 3]);
 });

@@ -1,5 +1,6 @@
-/** Which nodes a filter of the list of nodes lets through. */
-import type { Node } from '@etherloom/api';
+/** What a filter of a list of nodes asks the controller for. */
+import type { CallOptions, NodeCounts } from '@etherloom/api';
+import { SEARCH_CHARS_MAX, SEARCH_WORDS_MAX, wordsOf } from '@etherloom/api';
 
 /** States that can be asked for, as they are called. */
 export const STATE_FILTERS = [
@@ -11,38 +12,43 @@ export const STATE_FILTERS = [
 ] as const;
 export type StateFilter = (typeof STATE_FILTERS)[number][0];
 
-/** What of a node a filter looks at. */
-export type FilteredNode = Pick<
-  Node,
-  'id' | 'name' | 'state' | 'connected' | 'problems' | 'endpoints'
-> & {
-  readonly memberships: readonly { readonly mac: string; readonly addresses: readonly string[] }[];
+/** A list of nodes is asked for with these. */
+export type NodeQuery = NonNullable<CallOptions<'nodeList'>['query']>;
+
+const STATE_QUERIES: Readonly<Record<StateFilter, NodeQuery>> = {
+  any: {},
+  online: { connected: true },
+  offline: { connected: false },
+  pending: { state: 'pending' },
+  problems: { hasProblems: true },
 };
 
-/** Every word of the text must be in the name, the id or an address. */
-export function matchesFilter(node: FilteredNode, text: string, state: StateFilter): boolean {
-  if (!isInState(node, state)) return false;
-  const words = text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '');
-  if (words.length === 0) return true;
-  const addresses = node.memberships.flatMap(({ mac, addresses: own }) => [mac, ...own]);
-  const places = [node.name, node.id, ...node.endpoints, ...addresses];
-  return words.every((word) => places.some((place) => place.includes(word)));
+/** The query of a state. */
+export function stateQuery(state: StateFilter): NodeQuery {
+  return STATE_QUERIES[state];
 }
 
-function isInState(node: FilteredNode, state: StateFilter): boolean {
-  switch (state) {
-    case 'any':
-      return true;
-    case 'online':
-      return node.connected;
-    case 'offline':
-      return !node.connected;
-    case 'pending':
-      return node.state === 'pending';
-    case 'problems':
-      return node.problems.length > 0;
-  }
+/** The query of a text: as much of it as the controller takes. */
+export function textQuery(text: string): Pick<NodeQuery, 'text'> {
+  const words = wordsOf(text.slice(0, SEARCH_CHARS_MAX)).slice(0, SEARCH_WORDS_MAX);
+  return words.length === 0 ? {} : { text: words.join(' ') };
+}
+
+/** Why not all of a text counts; undefined: it does. */
+export function wrongInText(text: string): string | undefined {
+  if (wordsOf(text).length > SEARCH_WORDS_MAX) return `${SEARCH_WORDS_MAX} words at most count.`;
+  return text.length > SEARCH_CHARS_MAX ? `${SEARCH_CHARS_MAX} letters at most count.` : undefined;
+}
+
+const COUNTED: Readonly<Record<StateFilter, keyof NodeCounts>> = {
+  any: 'total',
+  online: 'online',
+  offline: 'offline',
+  pending: 'pending',
+  problems: 'withProblems',
+};
+
+/** How many nodes are in a state. */
+export function countOf(counts: NodeCounts, state: StateFilter): number {
+  return counts[COUNTED[state]];
 }

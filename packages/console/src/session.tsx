@@ -22,6 +22,8 @@ export interface SessionView {
   readonly organizations: readonly string[];
   /** Whether a permission is held in it. */
   readonly can: (permission: Permission) => boolean;
+  /** Whether it is held in another one. */
+  readonly canIn: (organization: string, permission: Permission) => boolean;
   readonly choose: (organization: string) => void;
   readonly logOut: () => void;
 }
@@ -154,14 +156,17 @@ function Inside(props: {
     queries.clear();
     props.onLeave();
   };
-  const own = whoami.organizations.find(({ name }) => name === organization);
+  const canIn = (where: string, permission: Permission): boolean =>
+    whoami.isSystemAdministrator ||
+    whoami.organizations.find(({ name }) => name === where)?.permissions.includes(permission) ===
+      true;
   const view: SessionView = {
     whoami,
     user: whoami.name,
     organization,
     organizations,
-    can: (permission) =>
-      whoami.isSystemAdministrator || own?.permissions.includes(permission) === true,
+    can: (permission) => canIn(organization, permission),
+    canIn,
     choose,
     logOut: () => void leave(),
   };

@@ -8,12 +8,13 @@ import type {
   CallArguments,
   CallOptions,
   CallReply,
+  CollectArguments,
   ItemOf,
   ListRouteName,
   Route,
   RouteName,
 } from '@etherloom/api';
-import { ROUTES } from '@etherloom/api';
+import { ROUTES, collect } from '@etherloom/api';
 import {
   keepPreviousData,
   useInfiniteQuery,
@@ -21,6 +22,7 @@ import {
   useQuery,
   useQueryClient,
 } from '@tanstack/react-query';
+import { useState } from 'react';
 import { LIST_PAGE_ROWS, POLL_MS } from '../limits.ts';
 import { client } from './client.ts';
 import { usePollMs } from './watch.tsx';
@@ -46,17 +48,18 @@ function call<N extends RouteName>(
   return client.call(name, ...([whole] as unknown as CallArguments<N>)); // as Options<N> says
 }
 
-/** Reads one thing. `isNeeded` false: not yet. */
+/** Reads one thing. `isNeeded` false: not yet; `isFiltered`: see ListOptions. */
 export function useCall<N extends RouteName>(
   name: N,
   options: Options<N>,
-  { isNeeded = true }: { readonly isNeeded?: boolean } = {},
+  { isNeeded = true, isFiltered = false }: Omit<ListOptions, 'limit'> = {},
 ): Reading<CallReply<N>> {
   const query = useQuery({
     queryKey: [name, options],
     queryFn: ({ signal }) => call(name, options, signal),
     enabled: isNeeded,
     refetchInterval: usePollMs(),
+    ...(isFiltered ? { placeholderData: keepPreviousData } : {}),
   });
   return {
     data: query.data,
@@ -141,6 +144,78 @@ export function useList<N extends ListRouteName>(
     hasMore: query.hasNextPage,
     isReadingMore: query.isFetchingNextPage,
     readMore: () => void query.fetchNextPage(),
+    retry: () => void query.refetch(),
+  };
+}
+
+/** One page of a list, and the way to those beside it. */
+export interface Paging<T> extends Pick<Listing<T>, 'items' | 'error' | 'retry'> {
+  /** Rows before this page. */
+  readonly before: number;
+  /** Rows of another page or filter are shown until those that were asked for come. */
+  readonly isTurning: boolean;
+  readonly turnBack: (() => void) | null;
+  readonly turnOn: (() => void) | null;
+}
+
+/** Reads a list of any length one page at a time; another filter begins at its first page. */
+export function usePages<N extends ListRouteName>(
+  name: N,
+  options: Options<N>,
+  { isNeeded = true, limit = LIST_PAGE_ROWS }: Omit<ListOptions, 'isFiltered'> = {},
+): Paging<ItemOf<N>> {
+  const of = JSON.stringify([name, options, limit]);
+  const [turned, setTurned] = useState<{ of: string; cursors: readonly string[] }>({
+    of,
+    cursors: [],
+  });
+  // Not kept for when somebody comes back to a filter: it would begin in its middle.
+  if (turned.of !== of) setTurned({ of, cursors: [] });
+  const cursors = turned.of === of ? turned.cursors : [];
+  const turnTo = (wanted: readonly string[]): void => setTurned({ of, cursors: wanted });
+  const query = useQuery({
+    queryKey: [name, options, limit, cursors.at(-1) ?? ''],
+    queryFn: async ({ signal }) => {
+      const paged = withPage(name, options, cursors.at(-1) ?? '', limit);
+      const page: unknown = await call(name, paged, signal);
+      return page as Page<ItemOf<N>>; // N answers with a list
+    },
+    enabled: isNeeded,
+    refetchInterval: usePollMs(),
+    placeholderData: keepPreviousData,
+  });
+  const { data, isPlaceholderData: isTurning } = query;
+  const next = data?.next ?? null;
+  // All rows of a page may go while it is looked at.
+  if (data?.items.length === 0 && !isTurning && cursors.length > 0) turnTo(cursors.slice(0, -1));
+  return {
+    items: data?.items,
+    error: query.error,
+    before: cursors.length * limit,
+    isTurning,
+    turnBack: cursors.length === 0 ? null : () => turnTo(cursors.slice(0, -1)),
+    turnOn: next === null || isTurning ? null : () => turnTo([...cursors, next]),
+    retry: () => void query.refetch(),
+  };
+}
+
+/** Reads a list to its end, for what is made of all its rows. */
+export function useWhole<N extends ListRouteName>(
+  name: N,
+  options: Options<N>,
+): Reading<readonly ItemOf<N>[]> {
+  const query = useQuery({
+    queryKey: [name, options, 'whole'],
+    queryFn: ({ signal }) => {
+      const given = [{ ...options, signal }] as unknown as CollectArguments<N>; // as given
+      return collect(client, name, ...given);
+    },
+    refetchInterval: usePollMs(),
+  });
+  return {
+    data: query.data,
+    error: query.error,
+    isLoading: query.isPending,
     retry: () => void query.refetch(),
   };
 }

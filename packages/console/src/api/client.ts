@@ -31,6 +31,9 @@ export function scopeQuery(): string {
 /** Paths that anybody calls, or that are about the user and no organization. */
 const UNSCOPED = /^\/v1\/(session|setup|health|organizations$|login|sign-on)/;
 
+/** A call that names its organization itself. */
+const NAMED = /[?&]organization=/;
+
 const send: Send = async ({ method, url, headers, body, signal }) => {
   const isRead = method === 'GET' || method === 'HEAD';
   const response = await fetch(scoped(url), {
@@ -52,7 +55,7 @@ const send: Send = async ({ method, url, headers, body, signal }) => {
 
 function scoped(url: string): string {
   const query = scopeQuery();
-  if (query === '' || UNSCOPED.test(url)) return url;
+  if (query === '' || UNSCOPED.test(url) || NAMED.test(url)) return url;
   return `${url}${url.includes('?') ? '&' : '?'}${query}`;
 }
 

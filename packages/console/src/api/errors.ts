@@ -51,6 +51,11 @@ export function isMissing(error: unknown): boolean {
   return error instanceof ApiError && error.code === 'not_found';
 }
 
+/** Whether a change was refused because somebody else changed the same thing before. */
+export function isChangedMeanwhile(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'precondition_failed';
+}
+
 /** Sentences of the API begin in lower case, as they stand after a program's name. */
 export function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

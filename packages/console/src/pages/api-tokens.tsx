@@ -1,28 +1,17 @@
 /** API tokens: for programs that act for a user. */
-import { ROLES } from '@etherloom/api';
-import type { ApiToken, Role } from '@etherloom/api';
+import type { ApiToken } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useAct, useList } from '../api/calls.ts';
-import { grantableRoles } from '../grants.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
-import { Copyable } from '../ui/copy.tsx';
-import { Dialog } from '../ui/dialog.tsx';
-import { Form, SelectField, TextField, wrongOf } from '../ui/form.tsx';
 import { Listed } from '../ui/listing.tsx';
 import { PageHead, Time } from '../ui/page.tsx';
 import { Blank } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
-
-const LIVES = [
-  ['86400', '1 day'],
-  ['2592000', '30 days'],
-  ['7776000', '90 days'],
-  ['31536000', '1 year'],
-] as const;
+import { CreateApiToken } from './create-api-token.tsx';
 
 /** The page. */
 export function ApiTokensPage(): ReactElement {
@@ -57,7 +46,7 @@ export function ApiTokensPage(): ReactElement {
           )}
         </Listed>
       </div>
-      {isCreating && <CreateToken onClose={() => setIsCreating(false)} />}
+      {isCreating && <CreateApiToken onClose={() => setIsCreating(false)} />}
       {revoking !== null && <RevokeToken token={revoking} onClose={() => setRevoking(null)} />}
     </>
   );
@@ -88,70 +77,22 @@ function TokenTable(props: {
         { name: 'Begins with', show: ({ prefix }) => <code>{prefix}</code> },
         {
           name: 'May do',
-          show: ({ role, scopes }) =>
-            scopes === null ? (role ?? 'what its user may') : <code>{scopes.join(' ')}</code>,
+          show: ({ role, scopes }) => (
+            <>
+              {role ?? 'what its user may'}
+              {scopes !== null && (
+                <>
+                  , of that only <code>{scopes.join(' ')}</code>
+                </>
+              )}
+            </>
+          ),
         },
         { name: 'Last use', show: ({ lastUsedAt }) => <Time at={lastUsedAt} /> },
         { name: 'Expires', show: ({ expiresAt }) => <Time at={expiresAt} /> },
         ...(onRevoke === null ? [] : [{ name: 'Act', isActs: true, show: act }]),
       ]}
     />
-  );
-}
-
-function CreateToken({ onClose }: { readonly onClose: () => void }): ReactElement {
-  const { can } = useSession();
-  const act = useAct('apiTokenCreate');
-  const roles = ROLES.filter((role) => grantableRoles(can).has(role));
-  const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>(roles.at(-1) ?? 'member');
-  const [life, setLife] = useState<(typeof LIVES)[number][0]>('7776000');
-  const [token, setToken] = useState<string | null>(null);
-  const submit = async (): Promise<void> => {
-    const body = { name: name.trim(), role, lifetimeSeconds: Number(life) };
-    const made = await act.run({ body });
-    if (made !== null) setToken(made.token);
-  };
-  if (token !== null) {
-    return (
-      <Dialog title="Take the token" onClose={onClose}>
-        <p>It is shown once: the controller keeps its hash alone.</p>
-        <Copyable text={token} what="the token" />
-        <div className="form-acts">
-          <button type="button" className="button primary" onClick={onClose}>
-            I have it
-          </button>
-        </div>
-      </Dialog>
-    );
-  }
-  return (
-    <Dialog title="Create an API token" onClose={onClose}>
-      <Form
-        submit="Create"
-        isRunning={act.isRunning}
-        error={act.error}
-        onSubmit={() => void submit()}
-        onCancel={onClose}
-      >
-        <TextField
-          label="Name"
-          value={name}
-          onValue={setName}
-          required
-          autoFocus
-          hint="What it is for, for example: terraform."
-          wrong={wrongOf(act.error, 'name')}
-        />
-        <SelectField
-          label="Role"
-          value={role}
-          onValue={setRole}
-          options={roles.map((each) => [each, each] as const)}
-        />
-        <SelectField label="Valid for" value={life} onValue={setLife} options={LIVES} />
-      </Form>
-    </Dialog>
   );
 }
 

@@ -4,16 +4,20 @@ import type { IdentityProvider } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useAct, useList } from '../api/calls.ts';
+import { useEdit } from '../api/edit.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
+import { Conflict } from '../ui/conflict.tsx';
+import type { ConflictField } from '../ui/conflict.tsx';
 import { Copyable } from '../ui/copy.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Check, Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Listed } from '../ui/listing.tsx';
 import { Card, Facts, PageHead, Time } from '../ui/page.tsx';
 import { Blank } from '../ui/states.tsx';
+import { Unread } from '../ui/unread.tsx';
 import { formatGroupRoles, parseGroupRoles } from '../group-roles.ts';
 
 type Doing =
@@ -60,8 +64,8 @@ export function IdentityPage(): ReactElement {
           </div>
         )}
       </Listed>
-      {doing?.kind === 'create' && <ProviderForm provider={null} onClose={close} />}
-      {doing?.kind === 'change' && <ProviderForm provider={doing.provider} onClose={close} />}
+      {doing?.kind === 'create' && <AddProvider onClose={close} />}
+      {doing?.kind === 'change' && <ChangeProvider provider={doing.provider} onClose={close} />}
       {doing?.kind === 'delete' && <DeleteProvider provider={doing.provider} onClose={close} />}
     </>
   );
@@ -114,7 +118,7 @@ function ProviderCard(props: {
   );
 }
 
-/** What the form holds, as it is typed. */
+/** What a form of a provider holds, as it is typed. */
 interface Draft {
   readonly name: string;
   readonly issuer: string;
@@ -137,38 +141,34 @@ function draftOf(provider: IdentityProvider | null): Draft {
   };
 }
 
-function ProviderForm(props: {
-  readonly provider: IdentityProvider | null;
-  readonly onClose: () => void;
-}): ReactElement {
-  const { provider, onClose } = props;
-  const announce = useAnnounce();
-  const create = useAct('identityProviderCreate');
-  const change = useAct('identityProviderChange');
-  const act = provider === null ? create : change;
-  const [draft, setDraft] = useState(() => draftOf(provider));
+/** What a draft says of a provider but its issuer; null: its groups cannot be read. */
+function bodyOf(draft: Draft) {
   const parsed = parseGroupRoles(draft.groups);
+  if (parsed.wrong !== null) return null;
+  return {
+    name: draft.name.trim(),
+    clientId: draft.clientId.trim(),
+    ...(draft.secret === '' ? {} : { clientSecret: draft.secret }),
+    groupsClaim: draft.claim.trim(),
+    groupRoles: [...parsed.groupRoles],
+    refusesUnmapped: draft.refuses,
+  };
+}
+
+function AddProvider({ onClose }: { readonly onClose: () => void }): ReactElement {
+  const announce = useAnnounce();
+  const act = useAct('identityProviderCreate');
+  const [draft, setDraft] = useState(() => draftOf(null));
   const submit = async (): Promise<void> => {
-    if (parsed.wrong !== null) return;
-    const body = {
-      name: draft.name.trim(),
-      clientId: draft.clientId.trim(),
-      ...(draft.secret === '' ? {} : { clientSecret: draft.secret }),
-      groupsClaim: draft.claim.trim(),
-      groupRoles: [...parsed.groupRoles],
-      refusesUnmapped: draft.refuses,
-    };
-    const done =
-      provider === null
-        ? await create.run({ body: { ...body, issuer: draft.issuer.trim() } })
-        : await change.run({ params: { identityProvider: provider.id }, body });
-    if (done === null) return;
-    announce(`Saved the provider ${done.name}`);
+    const body = bodyOf(draft);
+    if (body === null) return;
+    const made = await act.run({ body: { ...body, issuer: draft.issuer.trim() } });
+    if (made === null) return;
+    announce(`Saved the provider ${made.name}`);
     onClose();
   };
-  const title = provider === null ? 'Add an identity provider' : `Change ${provider.name}`;
   return (
-    <Dialog title={title} onClose={onClose}>
+    <Dialog title="Add an identity provider" onClose={onClose}>
       <Form
         submit="Save"
         isRunning={act.isRunning}
@@ -177,25 +177,101 @@ function ProviderForm(props: {
         onCancel={onClose}
       >
         <ProviderFields
-          provider={provider}
+          provider={null}
           draft={draft}
           onDraft={(part) => setDraft({ ...draft, ...part })}
           error={act.error}
         />
-        <GroupField
-          value={draft.groups}
-          onValue={(groups) => setDraft({ ...draft, groups })}
-          wrong={parsed.wrong}
-        />
-        <Check
-          label="Refuse who is in none of these groups"
-          about="Else such a user may log in, and may do nothing until given a role."
-          isOn={draft.refuses}
-          onChange={(refuses) => setDraft({ ...draft, refuses })}
+      </Form>
+    </Dialog>
+  );
+}
+
+function ChangeProvider(props: {
+  readonly provider: IdentityProvider;
+  readonly onClose: () => void;
+}): ReactElement {
+  const { provider, onClose } = props;
+  const announce = useAnnounce();
+  const params = { identityProvider: provider.id };
+  const edit = useEdit(
+    { route: 'identityProviderShow', options: { params } },
+    'identityProviderChange',
+    true,
+  );
+  const [typed, setTyped] = useState<Partial<Draft>>({});
+  const title = `Change ${provider.name}`;
+  const { shown } = edit;
+  if (shown === undefined) {
+    return (
+      <Dialog title={title} onClose={onClose}>
+        <Unread edit={edit} what={provider.name} />
+      </Dialog>
+    );
+  }
+  const draft = { ...draftOf(shown), ...typed };
+  const submit = async (): Promise<void> => {
+    const body = bodyOf(draft);
+    if (body === null) return;
+    const done = await edit.save({ params, body });
+    if (done === null) return;
+    announce(`Saved the provider ${done.name}`);
+    onClose();
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <Form
+        submit="Save"
+        isRunning={edit.isRunning}
+        error={edit.error}
+        onSubmit={() => void submit()}
+        onCancel={onClose}
+        conflict={
+          edit.was !== null && (
+            <Conflict
+              fields={describeConflict(draftOf(edit.was), draftOf(shown), typed)}
+              onTakeTheirs={() => {
+                edit.takeTheirs();
+                setTyped({});
+              }}
+            />
+          )
+        }
+      >
+        <ProviderFields
+          provider={shown}
+          draft={draft}
+          onDraft={(part) => setTyped({ ...typed, ...part })}
+          error={edit.error}
         />
       </Form>
     </Dialog>
   );
+}
+
+function describeConflict(
+  was: Draft,
+  present: Draft,
+  typed: Partial<Draft>,
+): readonly ConflictField[] {
+  const row = (name: string, key: keyof Omit<Draft, 'secret'>): ConflictField => {
+    const inWords = (value: string | boolean): string =>
+      typeof value === 'boolean' ? (value ? 'yes' : 'no') : value.replaceAll('\n', ', ');
+    const own = typed[key];
+    return {
+      name,
+      was: inWords(was[key]),
+      present: inWords(present[key]),
+      typed: own === undefined ? null : inWords(own),
+    };
+  };
+  return [
+    row('Name', 'name'),
+    row('Client id', 'clientId'),
+    row('Claim that names groups', 'claim'),
+    row('Groups to roles', 'groups'),
+    row('Refuse who is in none of these groups', 'refuses'),
+  ];
 }
 
 function ProviderFields(props: {
@@ -245,6 +321,17 @@ function ProviderFields(props: {
         value={draft.claim}
         onValue={(claim) => onDraft({ claim })}
         required
+      />
+      <GroupField
+        value={draft.groups}
+        onValue={(groups) => onDraft({ groups })}
+        wrong={parseGroupRoles(draft.groups).wrong}
+      />
+      <Check
+        label="Refuse who is in none of these groups"
+        about="Else such a user may log in, and may do nothing until given a role."
+        isOn={draft.refuses}
+        onChange={(refuses) => onDraft({ refuses })}
       />
     </>
   );

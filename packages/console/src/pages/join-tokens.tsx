@@ -24,7 +24,7 @@ export function JoinTokens(): ReactElement {
     <button
       type="button"
       className="button plain small"
-      aria-label={`Revoke ${token.id}`}
+      aria-label={`Revoke ${token.label ?? token.id}`}
       onClick={() => setRevoking(token)}
     >
       Revoke
@@ -40,6 +40,7 @@ export function JoinTokens(): ReactElement {
             keyOf={({ id }) => id}
             columns={[
               { name: 'Token', show: ({ id }) => <code>{id}</code> },
+              { name: 'Label', show: ({ label }) => label ?? '' },
               { name: 'Network', show: ({ networkId }) => names.get(networkId) ?? networkId },
               {
                 name: 'Uses left',

@@ -2,11 +2,10 @@
  * Joins a host: which network, for how many hosts and how long; then the one command, shown once;
  * then it waits until the node is there and green.
  */
-import type { Node } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { Link, useSearchParams } from 'react-router';
-import { useAct, useList } from '../api/calls.ts';
+import { useAct, useCall, useList } from '../api/calls.ts';
 import { formatNumberOf } from '../format.ts';
 import { useSession } from '../session.tsx';
 import { Copyable } from '../ui/copy.tsx';
@@ -29,8 +28,8 @@ interface Made {
   readonly network: string;
   readonly uses: number;
   readonly expiresAt: string;
-  /** Members that were there before: whoever is not among them came by the token. */
-  readonly before: ReadonlySet<string>;
+  /** Members since then came by the token, or by another one at the same time. */
+  readonly createdAt: string;
 }
 
 /** The page. */
@@ -104,22 +103,19 @@ function TokenForm(props: {
   const [uses, setUses] = useState('1');
   const [life, setLife] = useState<(typeof LIVES)[number][0]>('3600');
   const [offlineOk, setOfflineOk] = useState(false);
-  const members = useList('memberList', { params: { network } }, { limit: 1_000 });
   const act = useAct('tokenCreate');
   const submit = async (): Promise<void> => {
-    const before = new Set((members.items ?? []).map(({ nodeId }) => nodeId));
     const count = offlineOk ? 1 : Number(uses);
     const body = { network, uses: count, lifetimeSeconds: Number(life), offlineOk };
     const token = await act.run({ body });
     if (token === null) return;
-    props.onMade({ ...token, network, before });
+    props.onMade({ ...token, network });
   };
   return (
     <Form
       submit="Make the command"
       isRunning={act.isRunning}
       error={act.error}
-      isReady={members.items !== undefined}
       onSubmit={() => void submit()}
     >
       <div className="columns narrow">
@@ -171,7 +167,10 @@ function CommandStep({ made }: { readonly made: Made | null }): ReactElement {
 }
 
 function ArrivalStep({ made }: { readonly made: Made | null }): ReactElement {
-  const nodes = useList('nodeList', {}, { isNeeded: made !== null, limit: 1_000 });
+  const query = { network: made?.network, memberSince: made?.createdAt };
+  const isNeeded = made !== null;
+  const nodes = useList('nodeList', { query }, { isNeeded });
+  const counts = useCall('nodeCounts', { query }, { isNeeded });
   if (made === null) {
     return (
       <li>
@@ -180,12 +179,10 @@ function ArrivalStep({ made }: { readonly made: Made | null }): ReactElement {
       </li>
     );
   }
-  const isOfNetwork = (node: Node): boolean =>
-    node.memberships.some(({ networkName }) => networkName === made.network);
-  const arrived = (nodes.items ?? []).filter(
-    (node) => isOfNetwork(node) && !made.before.has(node.id),
-  );
-  const isDone = arrived.length >= made.uses && arrived.every(({ connected }) => connected);
+  const arrived = nodes.items ?? [];
+  const { total = 0, online = 0 } = counts.data ?? {};
+  const hidden = total - arrived.length;
+  const isDone = total >= made.uses && online === total;
   return (
     <li className={isDone ? 'done' : ''}>
       <h2>See it arrive</h2>
@@ -201,11 +198,12 @@ function ArrivalStep({ made }: { readonly made: Made | null }): ReactElement {
                 <NodeState node={node} />
               </li>
             ))}
+            {hidden > 0 && <li className="soft">and {formatNumberOf(hidden, 'other')}</li>}
           </ul>
         )}
         {isDone && (
           <Notice kind="good">
-            {formatNumberOf(arrived.length, 'host is', 'hosts are')} in {made.network}.
+            {formatNumberOf(total, 'host is', 'hosts are')} in {made.network}.
           </Notice>
         )}
       </div>

@@ -1,32 +1,34 @@
 /** Addresses of a network: the map of its IPv4 pool, what is in use, what is reserved. */
-import type { Membership, Network, Node, Reservation } from '@etherloom/api';
+import type { Membership, Network, Reservation } from '@etherloom/api';
 import { useState } from 'react';
 import type { CSSProperties, ReactElement } from 'react';
 import { describeCell, mapAddresses } from '../addresses/address-map.ts';
 import type { AddressMap, Cell, Taken } from '../addresses/address-map.ts';
-import { useAct, useList } from '../api/calls.ts';
+import { useAct, useList, usePages, useWhole } from '../api/calls.ts';
+import { client } from '../api/client.ts';
+import { isMissing } from '../api/errors.ts';
 import { formatCount, formatNumberOf } from '../format.ts';
+import { SUGGESTIONS_MAX } from '../limits.ts';
+import { textQuery } from '../node-filter.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { Form, SelectField, TextField, wrongOf } from '../ui/form.tsx';
-import { Listed } from '../ui/listing.tsx';
+import { Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Card, Time } from '../ui/page.tsx';
-import { Blank } from '../ui/states.tsx';
+import { Paged } from '../ui/paged.tsx';
+import { useSettled } from '../ui/settled.ts';
+import { Blank, Failed, Loading } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
+import { useNodeNames } from './node-names.ts';
 
 /** The tab. */
 export function NetworkAddresses({ network }: { readonly network: Network }): ReactElement {
   const { can } = useSession();
   const params = { network: network.name };
-  const members = useList('memberList', { params }, { limit: 1_000 });
-  const reservations = useList('reservationList', { params }, { limit: 1_000 });
-  const nodes = useList('nodeList', {}, { isNeeded: can('node:read'), limit: 1_000 });
-  const names = new Map((nodes.items ?? []).map((node) => [node.id, node.name]));
-  const taken = takenOf(members.items ?? [], reservations.items ?? [], names);
-  const map = network.ipv4 === null ? null : mapAddresses(network.ipv4, taken);
+  const reservations = usePages('reservationList', { params });
+  const names = useNodeNames((reservations.items ?? []).flatMap(({ nodeId }) => nodeId ?? []));
   const [isReserving, setIsReserving] = useState(false);
   const [releasing, setReleasing] = useState<Reservation | null>(null);
   const reserve = (
@@ -37,14 +39,14 @@ export function NetworkAddresses({ network }: { readonly network: Network }): Re
   return (
     <div className="stack">
       <Card title={`IPv4 pool ${network.ipv4 ?? ''}`} isPadded>
-        {map === null ? (
+        {network.ipv4 === null ? (
           <p className="soft">This network gives no IPv4 addresses.</p>
         ) : (
-          <MapPicture map={map} />
+          <Pool network={network} pool={network.ipv4} names={names} />
         )}
       </Card>
       <Card title="Reservations" acts={can('address:write') ? reserve : undefined}>
-        <Listed
+        <Paged
           list={reservations}
           what="reservations"
           blank={
@@ -60,20 +62,36 @@ export function NetworkAddresses({ network }: { readonly network: Network }): Re
               onRelease={can('address:write') ? setReleasing : null}
             />
           )}
-        </Listed>
+        </Paged>
       </Card>
-      {isReserving && (
-        <Reserve
-          network={network}
-          nodes={nodes.items ?? []}
-          onClose={() => setIsReserving(false)}
-        />
-      )}
+      {isReserving && <Reserve network={network} onClose={() => setIsReserving(false)} />}
       {releasing !== null && (
         <Release network={network} reservation={releasing} onClose={() => setReleasing(null)} />
       )}
     </div>
   );
+}
+
+/** Made of every member and reservation: a part of them would be a wrong picture. */
+function Pool(props: {
+  readonly network: Network;
+  readonly pool: string;
+  readonly names: ReadonlyMap<string, string>;
+}): ReactElement | null {
+  const params = { network: props.network.name };
+  const members = useWhole('memberList', { params });
+  const reservations = useWhole('reservationList', { params });
+  if (members.data === undefined || reservations.data === undefined) {
+    const error = members.error ?? reservations.error;
+    if (error === null) return <Loading what="addresses" />;
+    const retry = (): void => {
+      members.retry();
+      reservations.retry();
+    };
+    return <Failed error={error} onRetry={retry} />;
+  }
+  const map = mapAddresses(props.pool, takenOf(members.data, reservations.data, props.names));
+  return map === null ? null : <MapPicture map={map} />;
 }
 
 /** An address that is reserved and in use counts as in use. */
@@ -182,18 +200,18 @@ function ReservationTable(props: {
   );
 }
 
-function Reserve(props: {
-  readonly network: Network;
-  readonly nodes: readonly Node[];
-  readonly onClose: () => void;
-}): ReactElement {
+function Reserve(props: { readonly network: Network; readonly onClose: () => void }): ReactElement {
   const announce = useAnnounce();
   const act = useAct('reservationCreate');
   const [address, setAddress] = useState('');
-  const [nodeId, setNodeId] = useState('');
+  const [holder, setHolder] = useState('');
+  const [trouble, setTrouble] = useState<unknown>(null);
   const [note, setNote] = useState('');
   const submit = async (): Promise<void> => {
-    const body = { address: address.trim(), note, ...(nodeId === '' ? {} : { nodeId }) };
+    const found = await findNodeId(holder.trim()).catch((error: unknown) => ({ error }));
+    setTrouble('error' in found ? found.error : null);
+    if ('error' in found) return;
+    const body = { address: address.trim(), note, ...found };
     if ((await act.run({ params: { network: props.network.id }, body })) === null) return;
     announce(`Reserved ${address}`);
     props.onClose();
@@ -204,7 +222,7 @@ function Reserve(props: {
       <Form
         submit="Reserve"
         isRunning={act.isRunning}
-        error={act.error}
+        error={isMissing(trouble) ? null : (trouble ?? act.error)}
         onSubmit={() => void submit()}
         onCancel={props.onClose}
       >
@@ -217,17 +235,56 @@ function Reserve(props: {
           hint={`Of ${pool.join(' or ')}.`}
           wrong={wrongOf(act.error, 'address')}
         />
-        <SelectField
-          label="For"
-          value={nodeId}
-          onValue={setNodeId}
-          options={[['', 'nobody'], ...props.nodes.map(({ id, name }) => [id, name] as const)]}
-          hint="The node gets it when it joins this network."
+        <NodeField
+          value={holder}
+          onValue={setHolder}
+          wrong={isMissing(trouble) ? 'No node has this name.' : wrongOf(act.error, 'nodeId')}
         />
         <TextField label="Note" value={note} onValue={setNote} maxLength={200} />
       </Form>
     </Dialog>
   );
+}
+
+/** A node by its name: those that are like what is typed are offered. */
+function NodeField(props: {
+  readonly value: string;
+  readonly onValue: (value: string) => void;
+  readonly wrong: string | undefined;
+}): ReactElement {
+  const { can } = useSession();
+  const query = textQuery(useSettled(props.value));
+  const isNeeded = can('node:read');
+  const nodes = useList(
+    'nodeList',
+    { query },
+    { isNeeded, limit: SUGGESTIONS_MAX, isFiltered: true },
+  );
+  return (
+    <div className="field">
+      <TextField
+        label="For"
+        {...props}
+        list="nodes-like-it"
+        spellCheck={false}
+        placeholder="nobody"
+        hint="Name of a node, which gets the address when it joins this network."
+      />
+      <datalist id="nodes-like-it">
+        {(nodes.items ?? []).map(({ id, name }) => (
+          <option key={id} value={name}>
+            {name}
+          </option>
+        ))}
+      </datalist>
+    </div>
+  );
+}
+
+/** The node of a name or an id, as a reservation names it; of an empty one: nobody. */
+async function findNodeId(name: string): Promise<{ readonly nodeId?: string }> {
+  if (name === '') return {};
+  return { nodeId: (await client.call('nodeShow', { params: { node: name } })).id };
 }
 
 function Release(props: {

@@ -3,75 +3,97 @@ import type { Membership, Network, Node } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { Link } from 'react-router';
-import { useAct, useList } from '../api/calls.ts';
+import { useAct } from '../api/calls.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
-import { Listed } from '../ui/listing.tsx';
 import { NodeState } from '../ui/node-state.tsx';
 import { Time } from '../ui/page.tsx';
+import { Paged } from '../ui/paged.tsx';
 import { Blank } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
 import type { Column } from '../ui/table.tsx';
+import { NodeFilters, useNodeSearch } from './node-search.tsx';
+
+/** A node and its membership in the network that is shown. */
+interface Member {
+  readonly node: Node;
+  readonly membership: Membership;
+}
 
 /** The tab. */
 export function NetworkMembers({ network }: { readonly network: Network }): ReactElement {
   const { can } = useSession();
-  const members = useList('memberList', { params: { network: network.name } });
-  const nodes = useList('nodeList', {}, { isNeeded: can('node:read'), limit: 1_000 });
-  const byId = new Map((nodes.items ?? []).map((node) => [node.id, node]));
+  const search = useNodeSearch(network.name);
   const [leaving, setLeaving] = useState<Membership | null>(null);
   return (
-    <div className="card">
-      <Listed
-        list={members}
-        what="members"
-        blank={
-          <Blank title="No member yet" icon="node">
-            <p>Join a host: it takes one command there, and the member appears here.</p>
-            {can('join_token:write') && (
-              <Link className="button" to={`/join?network=${network.name}`}>
-                Join a host
-              </Link>
-            )}
-          </Blank>
-        }
-      >
-        {(rows) => (
-          <Table
-            label={`Members of ${network.name}`}
-            columns={columnsOf(byId, can('node:write') ? setLeaving : null)}
-            rows={rows}
-            keyOf={({ nodeId }) => nodeId}
-          />
-        )}
-      </Listed>
+    <>
+      {(network.memberCount > 0 || search.isNarrowed) && <NodeFilters search={search} />}
+      <div className="card">
+        <Paged
+          list={search.list}
+          what="members"
+          total={search.total}
+          blank={
+            search.isNarrowed ? (
+              <Blank title="No member is like that" />
+            ) : (
+              <NoMember network={network} />
+            )
+          }
+        >
+          {(rows) => (
+            <Table
+              label={`Members of ${network.name}`}
+              columns={columnsOf(can('node:write') ? setLeaving : null)}
+              rows={rows.flatMap((node) => memberOf(node, network))}
+              keyOf={({ node }) => node.id}
+            />
+          )}
+        </Paged>
+      </div>
       {leaving !== null && (
         <RemoveMember network={network} member={leaving} onClose={() => setLeaving(null)} />
       )}
-    </div>
+    </>
   );
 }
 
-function columnsOf(
-  nodes: ReadonlyMap<string, Node>,
-  onRemove: ((member: Membership) => void) | null,
-): readonly Column<Membership>[] {
+function memberOf(node: Node, network: Network): readonly Member[] {
+  const membership = node.memberships.find(({ networkId }) => networkId === network.id);
+  return membership === undefined ? [] : [{ node, membership }];
+}
+
+function NoMember({ network }: { readonly network: Network }): ReactElement {
+  const { can } = useSession();
+  return (
+    <Blank title="No member yet" icon="node">
+      <p>Join a host: it takes one command there, and the member appears here.</p>
+      {can('join_token:write') && (
+        <Link className="button" to={`/join?network=${network.name}`}>
+          Join a host
+        </Link>
+      )}
+    </Blank>
+  );
+}
+
+function columnsOf(onRemove: ((member: Membership) => void) | null): readonly Column<Member>[] {
   return [
     {
       name: 'Member',
-      show: ({ nodeName }) => <Link to={`/nodes/${nodeName}`}>{nodeName}</Link>,
+      show: ({ node }) => <Link to={`/nodes/${node.name}`}>{node.name}</Link>,
     },
-    { name: 'State', show: ({ nodeId }) => <NodeState node={nodes.get(nodeId)} /> },
+    { name: 'State', show: ({ node }) => <NodeState node={node} /> },
     {
       name: 'Addresses',
-      show: ({ addresses }) => <span className="mono">{addresses.join(' ')}</span>,
+      show: ({ membership }) => <span className="mono">{membership.addresses.join(' ')}</span>,
     },
-    { name: 'MAC', show: ({ mac }) => <span className="mono">{mac}</span> },
+    { name: 'MAC', show: ({ membership }) => <span className="mono">{membership.mac}</span> },
     {
       name: 'Credential ends',
-      show: ({ expiresAt }) => <Time at={expiresAt} or="waits for a signature" />,
+      show: ({ membership }) => <Time at={membership.expiresAt} or="waits for a signature" />,
     },
     ...(onRemove === null
       ? []
@@ -79,12 +101,12 @@ function columnsOf(
           {
             name: 'Act',
             isActs: true,
-            show: (member: Membership) => (
+            show: ({ node, membership }: Member) => (
               <button
                 type="button"
                 className="button plain small"
-                onClick={() => onRemove(member)}
-                aria-label={`Remove ${member.nodeName} from the network`}
+                onClick={() => onRemove(membership)}
+                aria-label={`Remove ${node.name} from the network`}
               >
                 Remove
               </button>

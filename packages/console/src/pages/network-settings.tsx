@@ -4,13 +4,17 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useNavigate } from 'react-router';
 import { useAct } from '../api/calls.ts';
+import { useEdit } from '../api/edit.ts';
 import { formatNumberOf } from '../format.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
+import { Conflict } from '../ui/conflict.tsx';
+import type { ConflictField } from '../ui/conflict.tsx';
 import { Choices, Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Card, Facts, Time } from '../ui/page.tsx';
+import { Unread } from '../ui/unread.tsx';
 
 const CLONES = [
   ['split', 'Split', 'A copy becomes a node of its own, with its own keys and addresses.'],
@@ -78,61 +82,132 @@ function SettingsFacts({ settings }: { readonly settings: NetworkSettings }): Re
   );
 }
 
+/** What was typed: fields that were left alone are not in it, and stay as they are. */
+type Draft = Partial<Omit<NetworkSettings, 'stalenessDays'>> & { readonly days?: string };
+
 function SettingsForm({ network }: { readonly network: Network }): ReactElement {
   const announce = useAnnounce();
-  const act = useAct('networkSettings');
-  const [settings, setSettings] = useState(network.settings);
-  const [days, setDays] = useState(String(network.settings.stalenessDays));
-  const change = (part: Partial<NetworkSettings>): void => setSettings({ ...settings, ...part });
-  const wanted = { ...settings, stalenessDays: Number(days) };
-  const body = changedOf(network.settings, wanted);
+  const [draft, setDraft] = useState<Draft>({});
+  const params = { network: network.id };
+  const edit = useEdit(
+    { route: 'networkShow', options: { params } },
+    'networkSettings',
+    Object.keys(draft).length > 0,
+  );
+  if (edit.shown === undefined) return <Unread edit={edit} what="the rules" />;
+  const { settings } = edit.shown;
+  const { days = String(settings.stalenessDays), ...chosen } = draft;
+  const wanted = { ...settings, ...chosen, stalenessDays: Number(days) };
+  const body = changedOf(settings, wanted);
   const submit = async (): Promise<void> => {
-    const done = await act.run({ params: { network: network.id }, body });
-    if (done !== null) announce('Saved the rules');
+    if ((await edit.save({ params, body })) === null) return;
+    setDraft({});
+    announce('Saved the rules');
   };
   return (
     <Form
       submit="Save"
-      isRunning={act.isRunning}
-      error={act.error}
+      isRunning={edit.isRunning}
+      error={edit.error}
       isReady={Object.keys(body).length > 0}
       onSubmit={() => void submit()}
+      conflict={
+        edit.was !== null && (
+          <Conflict
+            fields={describeConflict(edit.was.settings, settings, draft)}
+            onTakeTheirs={() => {
+              edit.takeTheirs();
+              setDraft({});
+            }}
+          />
+        )
+      }
     >
-      <div className="columns">
-        <Choices
-          label="When a machine is copied"
-          value={settings.clones}
-          onValue={(clones) => change({ clones })}
-          options={CLONES}
-        />
-        <Choices
-          label="A split-off copy"
-          value={settings.cloneAdmission}
-          onValue={(cloneAdmission) => change({ cloneAdmission })}
-          options={ADMISSION}
-        />
-        <Choices
-          label="Post-quantum keys"
-          value={settings.postQuantum}
-          onValue={(postQuantum) => change({ postQuantum })}
-          options={POST_QUANTUM}
-        />
-        <TextField
-          label="Days without any controller"
-          type="number"
-          min={1}
-          max={3_650}
-          value={days}
-          onValue={setDays}
-          hint="How long members trust one another while no controller renews them."
-          wrong={wrongOf(act.error, 'stalenessDays')}
-        />
-      </div>
+      <SettingsFields
+        wanted={wanted}
+        days={days}
+        onChange={(part) => setDraft({ ...draft, ...part })}
+        error={edit.error}
+      />
     </Form>
   );
 }
 
-/** What differs: what somebody else changes meanwhile stays theirs. */
+function SettingsFields(props: {
+  readonly wanted: NetworkSettings;
+  readonly days: string;
+  readonly onChange: (part: Draft) => void;
+  readonly error: unknown;
+}): ReactElement {
+  const { wanted, days, onChange, error } = props;
+  return (
+    <div className="columns">
+      <Choices
+        label="When a machine is copied"
+        value={wanted.clones}
+        onValue={(clones) => onChange({ clones })}
+        options={CLONES}
+      />
+      <Choices
+        label="A split-off copy"
+        value={wanted.cloneAdmission}
+        onValue={(cloneAdmission) => onChange({ cloneAdmission })}
+        options={ADMISSION}
+      />
+      <Choices
+        label="Post-quantum keys"
+        value={wanted.postQuantum}
+        onValue={(postQuantum) => onChange({ postQuantum })}
+        options={POST_QUANTUM}
+      />
+      <TextField
+        label="Days without any controller"
+        type="number"
+        min={1}
+        max={3_650}
+        value={days}
+        onValue={(typed) => onChange({ days: typed })}
+        hint="How long members trust one another while no controller renews them."
+        wrong={wrongOf(error, 'stalenessDays')}
+      />
+    </div>
+  );
+}
+
+function describeConflict(
+  was: NetworkSettings,
+  present: NetworkSettings,
+  draft: Draft,
+): readonly ConflictField[] {
+  const row = (
+    name: string,
+    key: 'clones' | 'cloneAdmission' | 'postQuantum',
+    options: readonly (readonly [string, string, string])[],
+  ): ConflictField => {
+    const nameOf = (value: string): string =>
+      options.find(([option]) => option === value)?.[1] ?? value;
+    const typed = draft[key];
+    return {
+      name,
+      was: nameOf(was[key]),
+      present: nameOf(present[key]),
+      typed: typed === undefined ? null : nameOf(typed),
+    };
+  };
+  return [
+    row('When a machine is copied', 'clones', CLONES),
+    row('A split-off copy', 'cloneAdmission', ADMISSION),
+    row('Post-quantum keys', 'postQuantum', POST_QUANTUM),
+    {
+      name: 'Days without any controller',
+      was: String(was.stalenessDays),
+      present: String(present.stalenessDays),
+      typed: draft.days ?? null,
+    },
+  ];
+}
+
+/** What differs: a request names nothing else. */
 function changedOf(before: NetworkSettings, after: NetworkSettings): Partial<NetworkSettings> {
   return {
     ...(before.clones === after.clones ? {} : { clones: after.clones }),

@@ -2,7 +2,7 @@
 import type { Node, NodeReport, PathReport } from '@etherloom/api';
 import type { ReactElement } from 'react';
 import { Link } from 'react-router';
-import { useList, usePolledCall } from '../api/calls.ts';
+import { usePolledCall } from '../api/calls.ts';
 import {
   formatBytes,
   formatCount,
@@ -14,12 +14,12 @@ import {
 import { Card, Facts, State, Time } from '../ui/page.tsx';
 import { Blank, Failed, Loading, Notice } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
+import { useNodeNames } from './node-names.ts';
 
 /** The cards. */
 export function NodeReportCards({ node }: { readonly node: Node }): ReactElement {
   const { data, error, retry } = usePolledCall('nodeReport', { params: { node: node.id } });
-  const nodes = useList('nodeList', {}, { limit: 1_000 });
-  const names = new Map((nodes.items ?? []).map(({ id, name }) => [id, name]));
+  const names = useNodeNames(data?.report?.peers.map(({ nodeId }) => nodeId) ?? []);
   if (data === undefined) {
     return error === null ? (
       <Loading what={`what ${node.name} says`} />

@@ -14,6 +14,7 @@ import { NodeState } from '../ui/node-state.tsx';
 import { Card, Facts, PageHead, Time } from '../ui/page.tsx';
 import { Blank, Failed, Loading, Notice } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
+import { useNodeNames } from './node-names.ts';
 import { NodeReportCards } from './node-report.tsx';
 
 /** The page. */
@@ -83,9 +84,7 @@ function Identity({ node }: { readonly node: Node }): ReactElement {
               nobody
             </span>
           ) : (
-            <Link key="origin" to={`/nodes/${node.clonedFrom}`}>
-              <code>{node.clonedFrom}</code>
-            </Link>
+            <Origin key="origin" id={node.clonedFrom} />
           ),
         ],
         ['Signing key', <code key="sign">{node.signKey}</code>],
@@ -96,16 +95,18 @@ function Identity({ node }: { readonly node: Node }): ReactElement {
   );
 }
 
+/** The node that one is a copy of; by its id where it was removed. */
+function Origin({ id }: { readonly id: string }): ReactElement {
+  const name = useNodeNames([id]).get(id);
+  return <Link to={`/nodes/${id}`}>{name ?? <code>{id}</code>}</Link>;
+}
+
 function PendingNotice({ node }: { readonly node: Node }): ReactElement {
   return (
     <Notice kind="warn">
       This machine is a copy of{' '}
-      {node.clonedFrom === null ? (
-        'another one'
-      ) : (
-        <Link to={`/nodes/${node.clonedFrom}`}>this node</Link>
-      )}
-      . It has keys of its own, and is in no network until somebody approves it.
+      {node.clonedFrom === null ? 'another one' : <Origin id={node.clonedFrom} />}. It has keys of
+      its own, and is in no network until somebody approves it.
     </Notice>
   );
 }

@@ -1,20 +1,18 @@
 /** All nodes of the organization, with filters that are part of the address. */
 import type { Node } from '@etherloom/api';
 import type { ReactElement } from 'react';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import { useList } from '../api/calls.ts';
-import { formatCount } from '../format.ts';
 import { useSession } from '../session.tsx';
-import { SelectField, TextField } from '../ui/form.tsx';
+import { SelectField } from '../ui/form.tsx';
 import { Icon } from '../ui/icons.tsx';
-import { Listed } from '../ui/listing.tsx';
 import { NodeState } from '../ui/node-state.tsx';
-import { matchesFilter, STATE_FILTERS } from '../node-filter.ts';
-import type { StateFilter } from '../node-filter.ts';
 import { PageHead, Time } from '../ui/page.tsx';
+import { Paged } from '../ui/paged.tsx';
 import { Blank } from '../ui/states.tsx';
 import { Table } from '../ui/table.tsx';
 import type { Column } from '../ui/table.tsx';
+import { NodeFilters, useNodeSearch } from './node-search.tsx';
 
 const COLUMNS: readonly Column<Node>[] = [
   { name: 'Node', show: ({ name }) => <Link to={`/nodes/${name}`}>{name}</Link> },
@@ -42,18 +40,7 @@ const COLUMNS: readonly Column<Node>[] = [
 /** The page. */
 export function NodesPage(): ReactElement {
   const { can } = useSession();
-  const [search, setSearch] = useSearchParams();
-  const text = search.get('text') ?? '';
-  const network = search.get('network') ?? '';
-  const state = STATE_FILTERS.find(([value]) => value === search.get('state'))?.[0] ?? 'any';
-  const set = (key: string, value: string): void => {
-    const next = new URLSearchParams(search);
-    if (value === '' || value === 'any') next.delete(key);
-    else next.set(key, value);
-    setSearch(next, { replace: true });
-  };
-  const query = network === '' ? {} : { network };
-  const list = useList('nodeList', { query }, { limit: 1_000 });
+  const search = useNodeSearch();
   const join = (
     <Link className="button primary" to="/join">
       <Icon name="join" /> Join a host
@@ -64,81 +51,39 @@ export function NodesPage(): ReactElement {
       <PageHead title="Nodes" acts={can('join_token:write') ? join : undefined}>
         <p>Machines that are members of networks.</p>
       </PageHead>
-      <Filters text={text} network={network} state={state} onSet={set} />
+      <NodeFilters search={search}>
+        <NetworkFilter
+          value={search.network}
+          onValue={(network) => search.set('network', network)}
+        />
+      </NodeFilters>
       <div className="card">
-        <Listed
-          list={list}
+        <Paged
+          list={search.list}
           what="nodes"
+          total={search.total}
           blank={
-            <Blank title="No node yet" icon="node">
-              <p>A host becomes a node when it joins a network with a join token.</p>
-            </Blank>
+            search.isNarrowed ? (
+              <Blank title="No node is like that" />
+            ) : (
+              <Blank title="No node yet" icon="node">
+                <p>A host becomes a node when it joins a network with a join token.</p>
+              </Blank>
+            )
           }
         >
-          {(rows) => (
-            <Found
-              rows={rows.filter((node) => matchesFilter(node, text, state))}
-              of={rows.length}
-            />
-          )}
-        </Listed>
+          {(rows) => <Table label="Nodes" columns={COLUMNS} rows={rows} keyOf={({ id }) => id} />}
+        </Paged>
       </div>
     </>
   );
 }
 
-function Found({
-  rows,
-  of,
-}: {
-  readonly rows: readonly Node[];
-  readonly of: number;
-}): ReactElement {
-  return (
-    <>
-      <p className="unseen" role="status">
-        {formatCount(rows.length)} of {formatCount(of)} nodes
-      </p>
-      {rows.length === 0 ? (
-        <Blank title="No node is like that" />
-      ) : (
-        <Table label="Nodes" columns={COLUMNS} rows={rows} keyOf={({ id }) => id} />
-      )}
-    </>
-  );
-}
-
-function Filters(props: {
-  readonly text: string;
-  readonly network: string;
-  readonly state: StateFilter;
-  readonly onSet: (key: string, value: string) => void;
+function NetworkFilter(props: {
+  readonly value: string;
+  readonly onValue: (value: string) => void;
 }): ReactElement {
   const networks = useList('networkList', {}, { limit: 1_000 });
   const names = (networks.items ?? []).map(({ name }) => [name, name] as const);
-  return (
-    <div className="filters" role="search">
-      <div className="grows field">
-        <TextField
-          label="Find"
-          type="search"
-          placeholder="Name, address, id"
-          value={props.text}
-          onValue={(value) => props.onSet('text', value)}
-        />
-      </div>
-      <SelectField
-        label="Network"
-        value={props.network}
-        onValue={(value) => props.onSet('network', value)}
-        options={[['', 'any'], ...names]}
-      />
-      <SelectField
-        label="State"
-        value={props.state}
-        onValue={(value) => props.onSet('state', value)}
-        options={STATE_FILTERS}
-      />
-    </div>
-  );
+  return <SelectField label="Network" {...props} options={[['', 'any'], ...names]} />;
 }

@@ -1,12 +1,14 @@
 /** What an operator wants to know first: how much there is, what is wrong, what happened. */
-import type { Node } from '@etherloom/api';
+import type { Network, Node, NodeCounts } from '@etherloom/api';
 import type { ReactElement, ReactNode } from 'react';
 import { Link } from 'react-router';
-import { useList } from '../api/calls.ts';
+import { useCall, useList } from '../api/calls.ts';
 import { formatCount, formatNumberOf } from '../format.ts';
+import { TROUBLE_ROWS } from '../limits.ts';
+import type { NodeQuery } from '../node-filter.ts';
 import { useSession } from '../session.tsx';
 import { Listed } from '../ui/listing.tsx';
-import { NodeState, healthOf } from '../ui/node-state.tsx';
+import { NodeState } from '../ui/node-state.tsx';
 import { Card, PageHead, Time } from '../ui/page.tsx';
 import { Blank, Failed, Loading } from '../ui/states.tsx';
 import { RecentActivity } from './recent-activity.tsx';
@@ -15,25 +17,25 @@ import { RecentActivity } from './recent-activity.tsx';
 export function OverviewPage(): ReactElement {
   const { can, organization } = useSession();
   const networks = useList('networkList', {}, { isNeeded: can('network:read'), limit: 1_000 });
-  const nodes = useList('nodeList', {}, { isNeeded: can('node:read'), limit: 1_000 });
-  const error = networks.error ?? nodes.error;
-  const isEmpty = networks.items?.length === 0 && nodes.items?.length === 0;
+  const counts = useCall('nodeCounts', {}, { isNeeded: can('node:read') });
+  const error = networks.error ?? counts.error;
+  const isEmpty = networks.items?.length === 0 && counts.data?.total === 0;
+  const retry = (): void => {
+    networks.retry();
+    counts.retry();
+  };
   return (
     <>
       <PageHead title="Overview">
         <p>Organization {organization}</p>
       </PageHead>
-      {error !== null && <Failed error={error} onRetry={networks.retry} />}
-      {networks.items === undefined || nodes.items === undefined ? (
+      {error !== null && <Failed error={error} onRetry={retry} />}
+      {networks.items === undefined || counts.data === undefined ? (
         error === null && <Loading what="the organization" />
       ) : (
         <>
-          <Tiles
-            nodes={nodes.items}
-            isWhole={!nodes.hasMore}
-            networkCount={networks.items.length}
-          />
-          {isEmpty ? <FirstSteps /> : <Trouble nodes={nodes.items} />}
+          <Tiles counts={counts.data} networks={networks.items} isWhole={!networks.hasMore} />
+          {isEmpty ? <FirstSteps /> : <Trouble counts={counts.data} />}
         </>
       )}
       <div className="columns">
@@ -67,33 +69,39 @@ export function OverviewPage(): ReactElement {
 }
 
 function Tiles(props: {
-  readonly nodes: readonly Node[];
-  /** false: there are more nodes than these. */
+  readonly counts: NodeCounts;
+  readonly networks: readonly Network[];
+  /** false: there are more networks than these. */
   readonly isWhole: boolean;
-  readonly networkCount: number;
 }): ReactElement {
-  const { nodes } = props;
-  const online = nodes.filter(({ connected }) => connected).length;
-  const pending = nodes.filter(({ state }) => state === 'pending').length;
-  const problems = nodes.filter((node) => node.problems.length > 0).length;
-  const members = nodes.reduce((sum, node) => sum + node.memberships.length, 0);
-  const share = nodes.length === 0 ? 0 : (online / nodes.length) * 100;
+  const { counts, networks } = props;
+  const more = props.isWhole ? '' : '+';
+  const members = networks.reduce((sum, network) => sum + network.memberCount, 0);
+  const share = counts.total === 0 ? 0 : (counts.online / counts.total) * 100;
   return (
     <div className="tiles">
       <Tile
         to="/nodes"
         name="Nodes online"
-        figure={formatCount(online)}
-        of={`${formatCount(nodes.length)}${props.isWhole ? '' : '+'}`}
+        figure={formatCount(counts.online)}
+        of={formatCount(counts.total)}
       >
         <div className="meter">
           <span style={{ width: `${share}%` }} />
         </div>
       </Tile>
-      <Tile to="/networks" name="Networks" figure={formatCount(props.networkCount)} />
-      <Tile to="/topology" name="Memberships" figure={formatCount(members)} />
-      <Tile to="/nodes?state=pending" name="Wait for approval" figure={formatCount(pending)} />
-      <Tile to="/nodes?state=problems" name="Nodes with problems" figure={formatCount(problems)} />
+      <Tile to="/networks" name="Networks" figure={`${formatCount(networks.length)}${more}`} />
+      <Tile to="/topology" name="Memberships" figure={`${formatCount(members)}${more}`} />
+      <Tile
+        to="/nodes?state=pending"
+        name="Wait for approval"
+        figure={formatCount(counts.pending)}
+      />
+      <Tile
+        to="/nodes?state=problems"
+        name="Nodes with problems"
+        figure={formatCount(counts.withProblems)}
+      />
     </div>
   );
 }
@@ -118,13 +126,19 @@ function Tile(props: {
 }
 
 /** What somebody should look at; nothing when all is well. */
-function Trouble({ nodes }: { readonly nodes: readonly Node[] }): ReactElement | null {
-  const worst = nodes.filter((node) => ['warn', 'bad'].includes(healthOf(node).kind)).slice(0, 6);
-  if (worst.length === 0) return null;
+function Trouble({ counts }: { readonly counts: NodeCounts }): ReactElement | null {
+  const pending = useTrouble({ state: 'pending' }, counts.pending > 0);
+  const faulty = useTrouble({ hasProblems: true }, counts.withProblems > 0);
+  const worst = new Map([...pending, ...faulty].map((node) => [node.id, node]));
+  if (worst.size === 0) return null;
+  const hidden =
+    counts.pending + counts.withProblems > worst.size ? (
+      <Link to={counts.pending > 0 ? '/nodes?state=pending' : '/nodes?state=problems'}>All</Link>
+    ) : undefined;
   return (
-    <Card title="Look at these">
+    <Card title="Look at these" acts={hidden}>
       <ul className="list-plain">
-        {worst.map((node) => (
+        {[...worst.values()].map((node) => (
           <li key={node.id}>
             <span>
               <Link to={`/nodes/${node.name}`}>{node.name}</Link>{' '}
@@ -137,6 +151,12 @@ function Trouble({ nodes }: { readonly nodes: readonly Node[] }): ReactElement |
       </ul>
     </Card>
   );
+}
+
+/** The first nodes that are so; none while nobody counted any. */
+function useTrouble(query: NodeQuery, isNeeded: boolean): readonly Node[] {
+  const list = useList('nodeList', { query }, { isNeeded, limit: TROUBLE_ROWS });
+  return isNeeded ? (list.items ?? []) : [];
 }
 
 function FirstSteps(): ReactElement {

@@ -1,14 +1,16 @@
 /** How long the ledger keeps its entries. */
-import type { Ledger } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { useAct, useCall } from '../api/calls.ts';
+import { useCall } from '../api/calls.ts';
+import { useEdit } from '../api/edit.ts';
 import { formatCount, formatNumberOf } from '../format.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
+import { Conflict } from '../ui/conflict.tsx';
 import { Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Card, Facts } from '../ui/page.tsx';
 import { Failed, Loading } from '../ui/states.tsx';
+import { Unread } from '../ui/unread.tsx';
 
 /** The card. */
 export function RetentionCard(): ReactElement {
@@ -38,36 +40,58 @@ export function RetentionCard(): ReactElement {
           ['Signed by', <code key="key">{data.keys.at(-1) ?? 'nobody yet'}</code>],
         ]}
       />
-      {can('audit:write') && <RetentionForm ledger={data} />}
+      {can('audit:write') && <RetentionForm />}
     </Card>
   );
 }
 
-function RetentionForm({ ledger }: { readonly ledger: Ledger }): ReactElement {
+function RetentionForm(): ReactElement {
   const announce = useAnnounce();
-  const act = useAct('ledgerChange');
-  const [days, setDays] = useState(String(ledger.auditDays));
+  const [typed, setTyped] = useState<string | null>(null);
+  const edit = useEdit({ route: 'ledgerShow', options: {} }, 'ledgerChange', typed !== null);
+  if (edit.shown === undefined) return <Unread edit={edit} what="how long it is kept" />;
+  const { auditDays } = edit.shown;
+  const days = typed ?? String(auditDays);
   const submit = async (): Promise<void> => {
-    if ((await act.run({ body: { auditDays: Number(days) } })) !== null)
-      announce(`Entries are kept for ${days} days`);
+    if ((await edit.save({ body: { auditDays: Number(days) } })) === null) return;
+    setTyped(null);
+    announce(`Entries are kept for ${days} days`);
   };
   return (
     <div className="spaced">
       <Form
         submit="Save"
-        isRunning={act.isRunning}
-        error={act.error}
-        isReady={Number(days) !== ledger.auditDays}
+        isRunning={edit.isRunning}
+        error={edit.error}
+        isReady={Number(days) !== auditDays}
         onSubmit={() => void submit()}
+        conflict={
+          edit.was !== null && (
+            <Conflict
+              fields={[
+                {
+                  name: 'Days to keep entries',
+                  was: String(edit.was.auditDays),
+                  present: String(auditDays),
+                  typed,
+                },
+              ]}
+              onTakeTheirs={() => {
+                edit.takeTheirs();
+                setTyped(null);
+              }}
+            />
+          )
+        }
       >
         <TextField
           label="Days to keep entries"
           type="number"
           min={30}
           value={days}
-          onValue={setDays}
+          onValue={setTyped}
           hint="At least 30. Fewer days drop entries that are older: they do not come back."
-          wrong={wrongOf(act.error, 'auditDays')}
+          wrong={wrongOf(edit.error, 'auditDays')}
         />
       </Form>
     </div>

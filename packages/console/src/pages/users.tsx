@@ -4,15 +4,18 @@ import type { Role, User } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useAct, useList } from '../api/calls.ts';
+import { useEdit } from '../api/edit.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
 import type { Why } from '../ui/confirm.tsx';
+import { Conflict } from '../ui/conflict.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Check, Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Listed } from '../ui/listing.tsx';
 import { Card, PageHead, Time } from '../ui/page.tsx';
 import { Blank } from '../ui/states.tsx';
+import { Unread } from '../ui/unread.tsx';
 import { Table } from '../ui/table.tsx';
 import { grantableRoles } from '../grants.ts';
 
@@ -167,6 +170,8 @@ function RoleTable(): ReactElement {
 function RoleChecks(props: {
   readonly roles: readonly Role[];
   readonly onRoles: (roles: readonly Role[]) => void;
+  /** Whether the first one begins with the focus. */
+  readonly hasFocus?: boolean;
 }): ReactElement {
   const { can } = useSession();
   const grantable = grantableRoles(can);
@@ -175,9 +180,10 @@ function RoleChecks(props: {
   return (
     <fieldset className="choices">
       <legend>Roles</legend>
-      {ROLES.filter((role) => grantable.has(role) || props.roles.includes(role)).map((role) => (
+      {ROLES.filter((role) => grantable.has(role) || props.roles.includes(role)).map((role, at) => (
         <Check
           key={role}
+          autoFocus={at === 0 && props.hasFocus === true}
           label={role}
           about={ROLE_WORDS[role]}
           isOn={props.roles.includes(role)}
@@ -248,31 +254,64 @@ interface OfUser {
   readonly onClose: () => void;
 }
 
+/** Roles that were given here, and not by a group. */
+function givenRoles(user: User): readonly Role[] {
+  return ROLES.filter((role) => user.roles.includes(role) && !user.groupRoles.includes(role));
+}
+
 function ChangeRoles({ user, onClose }: OfUser): ReactElement {
   const announce = useAnnounce();
-  const act = useAct('userRoles');
-  const [roles, setRoles] = useState<readonly Role[]>(
-    user.roles.filter((role) => !user.groupRoles.includes(role)),
-  );
+  const params = { user: user.id };
+  const edit = useEdit({ route: 'userShow', options: { params } }, 'userRoles', true);
+  const [typed, setTyped] = useState<readonly Role[] | null>(null);
+  const { shown } = edit;
+  const title = `Roles of ${user.name}`;
+  if (shown === undefined) {
+    return (
+      <Dialog title={title} onClose={onClose}>
+        <Unread edit={edit} what={title} />
+      </Dialog>
+    );
+  }
+  const roles = typed ?? givenRoles(shown);
   const submit = async (): Promise<void> => {
-    const done = await act.run({ params: { user: user.id }, body: { roles: [...roles] } });
-    if (done === null) return;
+    if ((await edit.save({ params, body: { roles: [...roles] } })) === null) return;
     announce(`Changed the roles of ${user.name}`);
     onClose();
   };
+  const inWords = (some: readonly Role[]): string =>
+    ROLES.filter((role) => some.includes(role)).join(', ') || 'none';
   return (
-    <Dialog title={`Roles of ${user.name}`} onClose={onClose}>
+    <Dialog title={title} onClose={onClose}>
       <Form
         submit="Save"
-        isRunning={act.isRunning}
-        error={act.error}
+        isRunning={edit.isRunning}
+        error={edit.error}
         onSubmit={() => void submit()}
         onCancel={onClose}
+        conflict={
+          edit.was !== null && (
+            <Conflict
+              fields={[
+                {
+                  name: 'Roles',
+                  was: inWords(givenRoles(edit.was)),
+                  present: inWords(givenRoles(shown)),
+                  typed: typed === null ? null : inWords(typed),
+                },
+              ]}
+              onTakeTheirs={() => {
+                edit.takeTheirs();
+                setTyped(null);
+              }}
+            />
+          )
+        }
       >
-        <RoleChecks roles={roles} onRoles={setRoles} />
-        {user.groupRoles.length > 0 && (
+        <RoleChecks roles={roles} onRoles={setTyped} hasFocus />
+        {shown.groupRoles.length > 0 && (
           <p className="soft">
-            {user.groupRoles.join(', ')} by groups of the identity provider: these follow the
+            {shown.groupRoles.join(', ')} by groups of the identity provider: these follow the
             groups.
           </p>
         )}

@@ -124,6 +124,7 @@ export function Check(props: {
   readonly label: string;
   readonly about?: string;
   readonly isOn: boolean;
+  readonly autoFocus?: boolean;
   readonly onChange: (isOn: boolean) => void;
 }): ReactElement {
   const id = useId();
@@ -133,12 +134,13 @@ export function Check(props: {
         type="checkbox"
         id={id}
         checked={props.isOn}
-        aria-describedby={`${id}-about`}
+        autoFocus={props.autoFocus === true}
+        aria-describedby={props.about === undefined ? undefined : `${id}-about`}
         onChange={(event) => props.onChange(event.target.checked)}
       />
       <div>
         <label htmlFor={id}>{props.label}</label>
-        <p id={`${id}-about`}>{props.about}</p>
+        {props.about !== undefined && <p id={`${id}-about`}>{props.about}</p>}
       </div>
     </div>
   );
@@ -152,6 +154,8 @@ export function Form(props: {
   readonly error: unknown;
   readonly isDangerous?: boolean;
   readonly isReady?: boolean;
+  /** Shown above the buttons, such as that somebody else was faster. */
+  readonly conflict?: ReactNode;
   readonly onCancel?: (() => void) | undefined;
   readonly children: ReactNode;
 }): ReactElement {
@@ -163,6 +167,9 @@ export function Form(props: {
   return (
     <form onSubmit={submit}>
       {props.children}
+      {props.conflict !== undefined && props.conflict !== null && (
+        <div className="form-conflict">{props.conflict}</div>
+      )}
       {props.error !== null && props.error !== undefined && (
         <div className="form-error">
           <Failed error={props.error} />
