@@ -9,6 +9,8 @@ const NETNS_TEST_TIMEOUT_MS = 180_000;
 
 /** Longest a journey through the console may take, on a machine that does other things. */
 const E2E_TEST_TIMEOUT_MS = 180_000;
+/** As long as the browser's own waits. */
+const E2E_POLL_TIMEOUT_MS = 15_000;
 
 export default defineConfig({
   test: {
@@ -76,6 +78,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          expect: { poll: { timeout: E2E_POLL_TIMEOUT_MS } },
           fileParallelism: false,
           testTimeout: E2E_TEST_TIMEOUT_MS,
           hookTimeout: E2E_TEST_TIMEOUT_MS,

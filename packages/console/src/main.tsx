@@ -26,7 +26,7 @@ if (root === null) throw new Error('index.html has no element "root"');
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
-      <BrowserRouter>
+      <BrowserRouter useTransitions={false}>
         <AnnouncerRegion>
           <SessionGate>
             <Pages />

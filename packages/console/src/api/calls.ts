@@ -25,6 +25,7 @@ import {
 import { useState } from 'react';
 import { LIST_PAGE_ROWS, POLL_MS } from '../limits.ts';
 import { client } from './client.ts';
+import { invalidate } from './invalidate.ts';
 import { usePollMs } from './watch.tsx';
 
 /** What a call takes, without what the hooks add. */
@@ -178,7 +179,9 @@ export function usePages<N extends ListRouteName>(
     queryFn: async ({ signal }) => {
       const paged = withPage(name, options, cursors.at(-1) ?? '', limit);
       const page: unknown = await call(name, paged, signal);
-      return page as Page<ItemOf<N>>; // N answers with a list
+      const list = page as Page<ItemOf<N>>; // N answers with a list
+      // Its place comes with it: until it is there the rows of another page are shown.
+      return { ...list, before: cursors.length * limit };
     },
     enabled: isNeeded,
     refetchInterval: usePollMs(),
@@ -191,7 +194,7 @@ export function usePages<N extends ListRouteName>(
   return {
     items: data?.items,
     error: query.error,
-    before: cursors.length * limit,
+    before: data?.before ?? 0,
     isTurning,
     turnBack: cursors.length === 0 ? null : () => turnTo(cursors.slice(0, -1)),
     turnOn: next === null || isTurning ? null : () => turnTo([...cursors, next]),
@@ -248,7 +251,7 @@ export function useAct<N extends RouteName>(name: N): Act<N> {
   const queries = useQueryClient();
   const mutation = useMutation({
     mutationFn: (options: Options<N>) => call(name, options),
-    onSuccess: () => void queries.invalidateQueries(),
+    onSuccess: () => invalidate(queries),
   });
   return {
     run: async (options) => {

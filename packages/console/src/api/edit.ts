@@ -10,6 +10,7 @@ import { useState } from 'react';
 import type { Options } from './calls.ts';
 import { client } from './client.ts';
 import { isChangedMeanwhile } from './errors.ts';
+import { invalidate } from './invalidate.ts';
 import { usePollMs } from './watch.tsx';
 
 export interface Edit<R extends RouteName, A extends RouteName> {
@@ -58,6 +59,7 @@ export function useEdit<R extends RouteName, A extends RouteName>(
   const query = useQuery({
     queryKey,
     queryFn: ({ signal }) => exchange(read.route, read.options, { signal }),
+    gcTime: 0, // a form begins with what is there, not with what was when one was open before
     refetchInterval: usePollMs(),
   });
   const [held, setHeld] = useState<Held<R> | null>(null);
@@ -79,8 +81,10 @@ export function useEdit<R extends RouteName, A extends RouteName>(
     },
     onSuccess: ({ saved, present }) => {
       if (present !== null) setHeld({ ...present, was: shown?.reply ?? null });
+      // `A` answers with what `R` reads.
+      else setHeld((before) => before && { ...(saved as unknown as Exchanged<R>), was: null });
       queries.setQueryData(queryKey, saved ?? present);
-      if (saved !== null) void queries.invalidateQueries();
+      if (saved !== null) invalidate(queries);
     },
   });
   return {

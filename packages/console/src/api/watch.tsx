@@ -9,6 +9,7 @@ import type { ReactElement, ReactNode } from 'react';
 import { CHANGE_PAUSE_MS, LIVE_PAUSE_MS, POLL_MS } from '../limits.ts';
 import { isStaleAfter, isStaleAfterReport } from './changes.ts';
 import { scopeQuery } from './client.ts';
+import { invalidate } from './invalidate.ts';
 
 const Live = createContext(false);
 
@@ -37,7 +38,7 @@ function useWatch(scope: string | null): boolean {
   useEffect(() => {
     const flush = (isStale: IsStale): void => {
       const predicate = ({ queryKey }: Query): boolean => isStale(String(queryKey[0]));
-      void queries.invalidateQueries({ predicate });
+      invalidate(queries, predicate);
     };
     const changed = collectStale(CHANGE_PAUSE_MS, flush);
     const reported = collectStale(LIVE_PAUSE_MS, flush);

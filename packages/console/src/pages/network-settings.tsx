@@ -101,7 +101,7 @@ function SettingsForm({ network }: { readonly network: Network }): ReactElement 
   const body = changedOf(settings, wanted);
   const submit = async (): Promise<void> => {
     if ((await edit.save({ params, body })) === null) return;
-    setDraft({});
+    setDraft((latest) => (latest === draft ? {} : latest)); // typed meanwhile: it stays
     announce('Saved the rules');
   };
   return (

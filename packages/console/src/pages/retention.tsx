@@ -54,7 +54,7 @@ function RetentionForm(): ReactElement {
   const days = typed ?? String(auditDays);
   const submit = async (): Promise<void> => {
     if ((await edit.save({ body: { auditDays: Number(days) } })) === null) return;
-    setTyped(null);
+    setTyped((latest) => (latest === typed ? null : latest)); // typed meanwhile: it stays
     announce(`Entries are kept for ${days} days`);
   };
   return (

@@ -60,7 +60,16 @@ export function Conflict(props: {
           </div>
         )}
         <p>
-          <button type="button" className="button small" onClick={props.onTakeTheirs}>
+          <button
+            type="button"
+            className="button small"
+            onClick={(event) => {
+              // It goes with the notice, and would take the focus along.
+              const { form } = event.currentTarget;
+              props.onTakeTheirs();
+              form?.querySelector<HTMLElement>('input:enabled, select, textarea')?.focus();
+            }}
+          >
             Take theirs
           </button>
         </p>
