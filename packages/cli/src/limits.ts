@@ -36,6 +36,8 @@ export const ORGANIZATION_FILE_BYTES_MAX = 4_194_304;
 export const ORGANIZATION_JOIN_TOKENS_MAX = 100;
 /** A request whose reply was lost is sent so often, under one idempotency key. */
 export const LOST_REPLY_TRIES = 3;
+/** Before the second try, and twice that before the third: a restarted controller is back. */
+export const LOST_REPLY_PAUSE_MS = 1_500;
 /** A client secret file holds one line; the API takes 1,024 characters. */
 export const CLIENT_SECRET_FILE_BYTES_MAX = 4_098;
 /** As much of a reply as is read where it is no export but an error. */

@@ -3,11 +3,12 @@
  * the plan was made of: what somebody else changed meanwhile is not written over.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@etherloom/api';
 import { ApiError } from '@etherloom/api';
 import { TransportError } from '@etherloom/transport';
 import { CliError } from '../failure.ts';
-import { LOST_REPLY_TRIES } from '../limits.ts';
+import { LOST_REPLY_PAUSE_MS, LOST_REPLY_TRIES } from '../limits.ts';
 import { describeStep } from './describe.ts';
 import type { NetworkWanted } from './schema.ts';
 import type { JoinTokenStep, Step } from './step.ts';
@@ -134,6 +135,7 @@ async function makeToken(
       return { network: networkName, label, id, uses, expiresAt, token };
     } catch (error) {
       if (!(error instanceof TransportError) || tries >= LOST_REPLY_TRIES) throw error;
+      await sleep(tries * LOST_REPLY_PAUSE_MS);
     }
 }
 
