@@ -33,6 +33,8 @@ export const GROUP_COMMIT_MS = 20;
  */
 export const NEWS_CHANGES_MAX = 256;
 export const NEWS_NODES_MAX = 4_096;
+/** Texts for agents of so many revisions; others are told all revocations. */
+export const NEWS_TEXTS_MAX = 16;
 /** Compiled queries that are kept: those of the code, and lists of many lengths. */
 export const STATEMENTS_KEPT_MAX = 512;
 /** Authorities that are kept read and verified: one an organization that is at work. */

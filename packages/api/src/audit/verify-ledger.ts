@@ -183,7 +183,10 @@ class LedgerReader {
   }
 
   #whyGone(number: number): string {
-    const restore = this.#restores.find(({ headNumber }) => headNumber < number);
+    // What the reader knows to be in it was there after the restore that took the rest.
+    const restore = this.#restores.findLast(
+      ({ headNumber }) => headNumber < number && headNumber >= (this.#knownNumber ?? 0),
+    );
     return restore === undefined
       ? 'the ledger says nothing of a restored backup'
       : describeRestore(restore);

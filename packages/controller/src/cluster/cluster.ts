@@ -337,7 +337,9 @@ export class Cluster {
   #takeLive(message: LiveMessage, events: ClusterEvents): void {
     const { kind, nodeId, organizationId, problemsAt } = message;
     const controllerId = problemsAt ?? this.#remote.get(nodeId)?.controllerId;
-    if (controllerId !== undefined) this.#trouble.note(controllerId, nodeId, problemsAt !== null);
+    // Who lost the link knows nothing of the one that the node has by then.
+    if (controllerId !== undefined && kind !== 'disconnected')
+      this.#trouble.note(controllerId, nodeId, problemsAt !== null);
     events.onLive(kind, nodeId, organizationId);
   }
 

@@ -16,10 +16,17 @@ export interface ClosedLink {
   readonly organizationId: string | null;
 }
 
+/** With the time at which it ended. */
+interface Ended extends ClosedLink {
+  readonly endedAt: Date;
+}
+
 export interface ClosedLinksDeps {
   readonly store: Store;
   readonly cluster: Cluster | null;
   readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** The node has another link here. */
   readonly isOpen: (nodeId: string) => boolean;
   /** It is written, or was tried: who asks another controller then is told so as far as can be. */
@@ -30,7 +37,7 @@ export class ClosedLinks {
   readonly #deps: ClosedLinksDeps;
   readonly #writes = new Set<Promise<void>>();
   /** Those that are to be written again, by node: a node has one link at a time. */
-  readonly #unwritten = new Map<string, ClosedLink>();
+  readonly #unwritten = new Map<string, Ended>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(deps: ClosedLinksDeps) {
@@ -38,7 +45,11 @@ export class ClosedLinks {
   }
 
   /** Resolves when it was tried. Never rejects. */
-  async note(link: ClosedLink): Promise<void> {
+  note(link: ClosedLink): Promise<void> {
+    return this.#try({ ...link, endedAt: new Date(this.#deps.now()) });
+  }
+
+  async #try(link: Ended): Promise<void> {
     const write = this.#write(link).finally(() => {
       this.#writes.delete(write);
       this.#deps.onTried(link);
@@ -47,12 +58,12 @@ export class ClosedLinks {
     await write;
   }
 
-  async #write(link: ClosedLink): Promise<void> {
+  async #write(link: Ended): Promise<void> {
     const { store, cluster, log } = this.#deps;
-    const { nodeId, epoch } = link;
+    const { nodeId, epoch, endedAt } = link;
     try {
       await store.transact(async (tx) => {
-        await noteSeen(tx, nodeId);
+        await noteSeen(tx, nodeId, endedAt);
         await cluster?.closeLink(tx, nodeId, epoch);
       });
     } catch (error) {
@@ -62,14 +73,14 @@ export class ClosedLinks {
     }
   }
 
-  #later(link: ClosedLink): void {
+  #later(link: Ended): void {
     this.#unwritten.set(link.nodeId, link);
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       const again = [...this.#unwritten.values()];
       this.#unwritten.clear();
       // The row of a node that has come back here is that of its later link.
-      for (const one of again) if (!this.#deps.isOpen(one.nodeId)) void this.note(one);
+      for (const one of again) if (!this.#deps.isOpen(one.nodeId)) void this.#try(one);
     }, LINK_RETRY_MS).unref();
   }
 

@@ -131,7 +131,7 @@ export class PartialFeed {
     if (rows.length === 0 && !hasRevocations && !hasConfig && !interest.isReplyDue) return null;
     if (rows.length > 0 && !(await isTreeOf(tx, networkId, head.roster))) return 'stale';
     const members = await proveRows(tx, head, rows);
-    const ends = hasRevocations ? await this.#readEnds(tx, head, interest) : {};
+    const ends = hasRevocations ? await this.#readEnds(tx, head, since, interest) : {};
     const updates = updatesOf(head, members, { ends, since, interest });
     return { updates, revision, authorityVersion };
   }
@@ -140,10 +140,11 @@ export class PartialFeed {
   async #readEnds(
     tx: Tx,
     { networkId, revision }: PublishedHead,
-    { revision: held, isReplyDue }: NetworkInterest,
+    since: number | null,
+    { isReplyDue }: NetworkInterest,
   ): Promise<EndsProof> {
     const news =
-      held === null || isReplyDue ? undefined : this.#news.endsBetween(networkId, held, revision);
+      since === null || isReplyDue ? undefined : this.#news.endsBetween(networkId, since, revision);
     if (news !== undefined)
       return { revocationNews: { added: news.added.map(readSigned), gone: [...news.gone] } };
     const revocations = await readRevocations(tx, networkId);

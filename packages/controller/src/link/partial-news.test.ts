@@ -1,7 +1,7 @@
 import type { PartialUpdate } from '@etherloom/api';
 import { hashStatement } from '@etherloom/core';
 import { describe, expect, test } from 'vitest';
-import { NEWS_CHANGES_MAX, NEWS_NODES_MAX } from '../limits.ts';
+import { NEWS_CHANGES_MAX, NEWS_NODES_MAX, NEWS_TEXTS_MAX } from '../limits.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
 import type { NetworkInterest } from './interest.ts';
 import { PartialNewsLog } from './partial-news.ts';
@@ -127,6 +127,36 @@ describe('once all ends are known, agents are told those that they lack', () => 
     log.note(headAt(5, { revocationsRevision: 5 }), 4, new Set(), ended('x'));
     log.note(headAt(6, { revocationsRevision: 6 }), 5, new Set(), ended('y'));
     expect(newsFor(log, 4)).toMatchObject({ added: ['y'], gone: [] });
+  });
+
+  test('all of them within a step, whose begin alone is known', () => {
+    const log = new PartialNewsLog();
+    log.begin(headAt(4), ended('w'));
+    // x came at 6 and went at 8: who holds 6 or 7 has it.
+    log.note(headAt(9, { revocationsRevision: 9 }), 4, new Set(), ended('w', 'y'));
+    expect(newsFor(log, 4)).toMatchObject({ added: ['y'], all: undefined });
+    for (const held of [5, 6, 8]) expect(newsFor(log, held)).toMatchObject({ all: ['w', 'y'] });
+    expect(log.endsBetween(NETWORK, 6, 9)).toBeUndefined();
+  });
+
+  test('all of them where agents are at more revisions than texts are kept for', () => {
+    const log = new PartialNewsLog();
+    const names = Array.from({ length: NEWS_TEXTS_MAX + 2 }, (_, i) => `n${i}`);
+    log.begin(headAt(4), []);
+    for (const [i] of names.entries()) {
+      const revision = 5 + i;
+      const held = names.slice(0, i + 1);
+      log.note(
+        headAt(revision, { revocationsRevision: revision }),
+        revision - 1,
+        new Set(),
+        ended(...held),
+      );
+    }
+    const told = names.map((_, i) => newsFor(log, 4 + i));
+    expect(told.filter(({ added }) => added !== undefined)).toHaveLength(NEWS_TEXTS_MAX);
+    for (const { all } of told.slice(NEWS_TEXTS_MAX)) expect(all).toEqual(names);
+    expect(newsFor(log, 4), 'one that is kept').toMatchObject({ added: names });
   });
 
   test('all of them where there was a gap, or more than is remembered', () => {

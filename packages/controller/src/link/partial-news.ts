@@ -6,7 +6,7 @@
 import { hashStatement } from '@etherloom/core';
 import { readSigned } from '../authority/signed.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
-import { NEWS_CHANGES_MAX, NEWS_NODES_MAX } from '../limits.ts';
+import { NEWS_CHANGES_MAX, NEWS_NODES_MAX, NEWS_TEXTS_MAX } from '../limits.ts';
 import type { NetworkInterest } from './interest.ts';
 
 /** A message for many links. */
@@ -23,8 +23,11 @@ export interface RevocationTexts {
   readonly gone: readonly string[];
 }
 
-/** Revocations that came and went, as JSON. */
+/** Revocations that came and went between two revisions, as JSON. */
 interface Ends {
+  /** Who holds one within knows some of them, and which is not known. */
+  readonly from: number;
+  readonly revision: number;
   readonly added: ReadonlySet<string>;
   readonly gone: ReadonlySet<string>;
 }
@@ -39,7 +42,7 @@ interface Log {
   readonly changes: { readonly revision: number; readonly nodeIds: ReadonlySet<string> }[];
   /** The same of revocations that came and went; undefined: not known, or too many. */
   endsFrom: number | undefined;
-  readonly ends: (Ends & { readonly revision: number })[];
+  readonly ends: Ends[];
   readonly messages: Map<string, Buffer>;
 }
 
@@ -69,9 +72,10 @@ export class PartialNewsLog {
       log.from = since;
       forgetEnds(log);
     }
+    const from = log.head.revision;
     log.head = head;
     log.messages.clear();
-    if (revocations !== undefined) noteEnds(log, new Set(revocations));
+    if (revocations !== undefined) noteEnds(log, from, new Set(revocations));
     else if (head.revocationsRevision > since) forgetEnds(log);
     if (nodeIds.size > 0) log.changes.push({ revision: head.revision, nodeIds });
     let count = log.changes.reduce((sum, change) => sum + change.nodeIds.size, 0);
@@ -128,7 +132,7 @@ function forgetEnds(log: Log): void {
   log.ends.length = 0;
 }
 
-function noteEnds(log: Log, revocations: ReadonlySet<string>): void {
+function noteEnds(log: Log, from: number, revocations: ReadonlySet<string>): void {
   const { revision } = log.head;
   const before = log.revocations;
   log.revocations = revocations;
@@ -138,7 +142,7 @@ function noteEnds(log: Log, revocations: ReadonlySet<string>): void {
   }
   const added = new Set([...revocations].filter((text) => !before.has(text)));
   const gone = new Set([...before].filter((text) => !revocations.has(text)));
-  log.ends.push({ revision, added, gone });
+  log.ends.push({ from, revision, added, gone });
   const sizeOf = (ends: Ends): number => ends.added.size + ends.gone.size;
   let count = log.ends.reduce((sum, ends) => sum + sizeOf(ends), 0);
   while (log.ends.length > NEWS_CHANGES_MAX || count > NEWS_NODES_MAX) {
@@ -151,7 +155,7 @@ function noteEnds(log: Log, revocations: ReadonlySet<string>): void {
 
 /** What an agent that holds the revocations of `held` lacks; undefined: not known. */
 function endsSince({ ends, endsFrom }: Log, held: number): RevocationTexts | undefined {
-  if (endsFrom === undefined || held < endsFrom) return undefined;
+  if (endsFrom === undefined || held < endsFrom || isWithin(ends, held)) return undefined;
   const added = new Set<string>();
   const gone = new Set<string>();
   for (const step of ends) {
@@ -161,6 +165,11 @@ function endsSince({ ends, endsFrom }: Log, held: number): RevocationTexts | und
   }
   const hashes = [...gone].map((text) => hashStatement(readSigned(text).statement));
   return { added: [...added], gone: hashes };
+}
+
+/** Whether a revision lies between the two of a step. */
+function isWithin(ends: readonly Ends[], held: number): boolean {
+  return ends.some(({ from, revision }) => from < held && held < revision);
 }
 
 function hasCommon(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
@@ -177,8 +186,14 @@ function messageOf(log: Log, held: number | null): Buffer | undefined {
   const { head, revocations, messages } = log;
   const { networkId, revision, config, network, roster } = head;
   const step = held === null ? undefined : log.ends.findIndex((ends) => ends.revision > held);
-  const isNews = held !== null && log.endsFrom !== undefined && held >= log.endsFrom;
-  const key = isNews ? `after ${step}` : String(held === null);
+  const ownKey = `after ${step}`;
+  const isNews =
+    held !== null &&
+    log.endsFrom !== undefined &&
+    held >= log.endsFrom &&
+    !isWithin(log.ends, held) &&
+    (messages.has(ownKey) || messages.size < NEWS_TEXTS_MAX);
+  const key = isNews ? ownKey : String(held === null);
   const kept = messages.get(key);
   if (kept !== undefined) return kept;
   const news = isNews ? endsSince(log, held) : undefined;

@@ -98,11 +98,15 @@ export async function touchNode(tx: Tx, nodeId: string): Promise<void> {
 }
 
 /** Notes that the agent of a node was connected at this time. */
-export async function noteSeen(tx: Tx, nodeId: string): Promise<void> {
+export async function noteSeen(tx: Tx, nodeId: string, at: Date = tx.now): Promise<void> {
+  const seen = at.toISOString();
   await tx.db
     .updateTable('nodes')
-    .set({ last_seen_at: tx.now.toISOString() })
+    .set({ last_seen_at: seen })
     .where('id', '=', nodeId)
+    .where((where) =>
+      where.or([where('last_seen_at', 'is', null), where('last_seen_at', '<', seen)]),
+    )
     .execute();
 }
 

@@ -45,6 +45,18 @@ async function listen(): Promise<Ear> {
 
 const within = { timeout: 10_000 };
 
+// The first of all: the driver warns once.
+test('asks its connection one thing at a time', async () => {
+  const { bus } = await listen();
+  const warnings: string[] = [];
+  const take = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', take);
+  await Promise.all(Array.from({ length: 8 }, (_, i) => bus.say(`text ${i}`)));
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', take);
+  expect(warnings).toEqual([]);
+});
+
 test('a text goes to all others with the commit, and to nobody without it', async () => {
   const [from, first, second] = [await listen(), await listen(), await listen()];
   const failing = from.engine.transact(async (db) => {

@@ -65,6 +65,7 @@ export class PostgresBus implements Bus {
   /** Ids that were handled, with their transactions; those below the position are forgotten. */
   readonly #seen = new Map<string, number>();
   #work: Promise<void> = Promise.resolve();
+  #statement: Promise<unknown> = Promise.resolve();
   #polling: Promise<void> | undefined;
 
   constructor(connect: () => Promise<Client>, onLost: () => void, log: Logger | undefined) {
@@ -115,7 +116,14 @@ export class PostgresBus implements Bus {
     return row?.body;
   }
 
-  async query<Row>(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+  /** One statement at a time: a connection takes no other one while it is busy. */
+  query<Row>(text: string, parameters: readonly unknown[] = []): Promise<readonly Row[]> {
+    const statement = this.#statement.then(() => this.#send<Row>(text, parameters));
+    this.#statement = statement.catch(() => undefined); // whoever asked hears of it
+    return statement;
+  }
+
+  async #send<Row>(text: string, parameters: readonly unknown[]): Promise<readonly Row[]> {
     const client = this.#client;
     if (client === undefined) throw away();
     try {
