@@ -28,8 +28,12 @@ export function isGuardedWrite(route: Route): boolean {
 
 /** Every code that the route can answer with. */
 export function errorsOf(route: Route): ReadonlySet<ErrorCode> {
+  return new Set([...(route.errors ?? []), ...impliedErrors(route)]);
+}
+
+/** Codes that any request to a route of this kind can meet. */
+export function impliedErrors(route: Route): ReadonlySet<ErrorCode> {
   const codes = new Set<ErrorCode>([
-    ...route.errors,
     'invalid_request',
     'forbidden',
     'too_many_requests',

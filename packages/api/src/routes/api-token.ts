@@ -16,7 +16,6 @@ export const API_TOKEN_ROUTES = {
     query: listQuery({}),
     reply: list(apiTokenSchema),
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   apiTokenCreate: {
     method: 'POST',
@@ -26,14 +25,7 @@ export const API_TOKEN_ROUTES = {
     body: apiTokenCreateSchema,
     reply: apiTokenCreatedSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'limit_reached',
-      'too_many_requests',
-    ],
+    errors: ['limit_reached'],
   },
   apiTokenDelete: {
     method: 'DELETE',
@@ -42,6 +34,5 @@ export const API_TOKEN_ROUTES = {
     permission: 'api_token:write',
     reply: null,
     status: 204,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
 } as const satisfies Record<string, Route>;

@@ -30,7 +30,6 @@ export const AUDIT_ROUTES = {
     }),
     reply: list(ledgerEntrySchema),
     status: 200,
-    errors: [],
   },
   auditCheckpoints: {
     method: 'GET',
@@ -40,7 +39,6 @@ export const AUDIT_ROUTES = {
     query: listQuery({}),
     reply: list(ledgerCheckpointSchema),
     status: 200,
-    errors: [],
   },
   auditExport: {
     method: 'GET',
@@ -56,7 +54,6 @@ export const AUDIT_ROUTES = {
     reply: null,
     media: 'application/jsonl',
     status: 200,
-    errors: [],
   },
   ledgerShow: {
     method: 'GET',
@@ -65,7 +62,6 @@ export const AUDIT_ROUTES = {
     permission: 'audit:read',
     reply: ledgerSchema,
     status: 200,
-    errors: [],
   },
   ledgerChange: {
     method: 'PATCH',
@@ -75,6 +71,5 @@ export const AUDIT_ROUTES = {
     body: ledgerChangeSchema,
     reply: ledgerSchema,
     status: 200,
-    errors: [],
   },
 } as const satisfies Record<string, Route>;

@@ -20,7 +20,6 @@ export const AUTHORITY_ROUTES = {
     permission: 'authority:read',
     reply: authoritySchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   authorityKeys: {
     method: 'POST',
@@ -29,7 +28,6 @@ export const AUTHORITY_ROUTES = {
     permission: 'authority:write',
     reply: authorityKeysSchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   authorityPropose: {
     method: 'POST',
@@ -39,15 +37,7 @@ export const AUTHORITY_ROUTES = {
     body: authorityProposalSchema,
     reply: authoritySchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'authority_outdated',
-      'signature_invalid',
-    ],
+    errors: ['authority_outdated', 'signature_invalid'],
   },
   authorityPending: {
     method: 'GET',
@@ -60,7 +50,6 @@ export const AUTHORITY_ROUTES = {
     }),
     reply: list(pendingStatementSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   authoritySign: {
     method: 'POST',
@@ -70,14 +59,6 @@ export const AUTHORITY_ROUTES = {
     body: authoritySignaturesSchema,
     reply: authoritySignedSchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'pending_unknown',
-      'signature_invalid',
-    ],
+    errors: ['pending_unknown', 'signature_invalid'],
   },
 } as const satisfies Record<string, Route>;

@@ -10,7 +10,6 @@ export const CONTROLLER_ROUTES = {
     permission: null,
     reply: healthSchema,
     status: 200,
-    errors: [],
   },
   ready: {
     method: 'GET',
@@ -19,6 +18,5 @@ export const CONTROLLER_ROUTES = {
     permission: null,
     reply: readySchema,
     status: 200,
-    errors: [],
   },
 } as const satisfies Record<string, Route>;

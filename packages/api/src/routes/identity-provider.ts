@@ -16,7 +16,6 @@ export const IDENTITY_PROVIDER_ROUTES = {
     query: listQuery({}),
     reply: list(identityProviderSchema),
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   identityProviderCreate: {
     method: 'POST',
@@ -26,15 +25,7 @@ export const IDENTITY_PROVIDER_ROUTES = {
     body: identityProviderCreateSchema,
     reply: identityProviderSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'name_taken',
-      'limit_reached',
-      'too_many_requests',
-    ],
+    errors: ['name_taken', 'limit_reached'],
   },
   identityProviderShow: {
     method: 'GET',
@@ -43,7 +34,6 @@ export const IDENTITY_PROVIDER_ROUTES = {
     permission: 'identity_provider:read',
     reply: identityProviderSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   identityProviderChange: {
     method: 'PATCH',
@@ -53,14 +43,7 @@ export const IDENTITY_PROVIDER_ROUTES = {
     body: identityProviderChangeSchema,
     reply: identityProviderSchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'name_taken',
-      'too_many_requests',
-    ],
+    errors: ['name_taken'],
   },
   identityProviderDelete: {
     method: 'DELETE',
@@ -69,13 +52,6 @@ export const IDENTITY_PROVIDER_ROUTES = {
     permission: 'identity_provider:write',
     reply: null,
     status: 204,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'last_owner',
-      'too_many_requests',
-    ],
+    errors: ['last_owner'],
   },
 } as const satisfies Record<string, Route>;

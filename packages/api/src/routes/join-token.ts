@@ -13,7 +13,6 @@ export const JOIN_TOKEN_ROUTES = {
     query: listQuery({ network: referenceSchema.optional() }),
     reply: list(joinTokenSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests'],
   },
   tokenCreate: {
     method: 'POST',
@@ -23,15 +22,7 @@ export const JOIN_TOKEN_ROUTES = {
     body: joinTokenCreateSchema,
     reply: joinTokenCreatedSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'name_taken',
-      'limit_reached',
-    ],
+    errors: ['name_taken', 'limit_reached'],
   },
   tokenDelete: {
     method: 'DELETE',
@@ -40,6 +31,5 @@ export const JOIN_TOKEN_ROUTES = {
     permission: 'join_token:write',
     reply: null,
     status: 204,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
 } as const satisfies Record<string, Route>;

@@ -17,18 +17,15 @@ export const JOIN_ROUTES = {
     reply: joinReplySchema,
     status: 200,
     errors: [
-      'invalid_request',
       'token_invalid',
       'token_expired',
       'token_used_up',
       'token_network_mismatch',
       'unauthenticated',
-      'forbidden',
       'node_removed',
       'name_taken',
       'pool_exhausted',
       'limit_reached',
-      'too_many_requests',
     ],
   },
   split: {
@@ -39,13 +36,6 @@ export const JOIN_ROUTES = {
     body: splitRequestSchema,
     reply: splitReplySchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'ticket_invalid',
-      'node_removed',
-      'limit_reached',
-      'too_many_requests',
-    ],
+    errors: ['unauthenticated', 'ticket_invalid', 'node_removed', 'limit_reached'],
   },
 } as const satisfies Record<string, Route>;

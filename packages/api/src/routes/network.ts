@@ -20,7 +20,6 @@ export const NETWORK_ROUTES = {
     query: listQuery({ name: nameSchema.optional() }),
     reply: list(networkSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests'],
   },
   networkCreate: {
     method: 'POST',
@@ -30,17 +29,7 @@ export const NETWORK_ROUTES = {
     body: networkCreateSchema,
     reply: networkSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'name_taken',
-      'pool_exhausted',
-      'vni_exhausted',
-      'limit_reached',
-    ],
+    errors: ['name_taken', 'pool_exhausted', 'vni_exhausted', 'limit_reached'],
   },
   networkShow: {
     method: 'GET',
@@ -49,7 +38,6 @@ export const NETWORK_ROUTES = {
     permission: 'network:read',
     reply: networkSchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   networkSettings: {
     method: 'PATCH',
@@ -59,7 +47,6 @@ export const NETWORK_ROUTES = {
     body: networkSettingsChangeSchema,
     reply: networkSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   networkDelete: {
     method: 'DELETE',
@@ -68,7 +55,6 @@ export const NETWORK_ROUTES = {
     permission: 'network:write',
     reply: null,
     status: 204,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   memberList: {
     method: 'GET',
@@ -78,7 +64,6 @@ export const NETWORK_ROUTES = {
     query: listQuery({ node: referenceSchema.optional() }),
     reply: list(membershipSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   memberDelete: {
     method: 'DELETE',
@@ -87,7 +72,6 @@ export const NETWORK_ROUTES = {
     permission: 'node:write',
     reply: null,
     status: 204,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   reservationList: {
     method: 'GET',
@@ -97,7 +81,6 @@ export const NETWORK_ROUTES = {
     query: listQuery({ node: referenceSchema.optional() }),
     reply: list(reservationSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   reservationCreate: {
     method: 'POST',
@@ -107,15 +90,7 @@ export const NETWORK_ROUTES = {
     body: reservationCreateSchema,
     reply: reservationSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'reservation_overlaps',
-      'limit_reached',
-    ],
+    errors: ['reservation_overlaps', 'limit_reached'],
   },
   reservationDelete: {
     method: 'DELETE',
@@ -124,6 +99,5 @@ export const NETWORK_ROUTES = {
     permission: 'address:write',
     reply: null,
     status: 204,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
 } as const satisfies Record<string, Route>;

@@ -51,7 +51,6 @@ export const NODE_ROUTES = {
     }),
     reply: list(nodeSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests'],
   },
   nodeCounts: {
     method: 'GET',
@@ -65,7 +64,6 @@ export const NODE_ROUTES = {
     }),
     reply: nodeCountsSchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests'],
   },
   nodeShow: {
     method: 'GET',
@@ -74,7 +72,6 @@ export const NODE_ROUTES = {
     permission: 'node:read',
     reply: nodeSchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   nodeDelete: {
     method: 'DELETE',
@@ -83,7 +80,6 @@ export const NODE_ROUTES = {
     permission: 'node:write',
     reply: null,
     status: 204,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   nodeApprove: {
     method: 'POST',
@@ -92,13 +88,6 @@ export const NODE_ROUTES = {
     permission: 'node:write',
     reply: nodeSchema,
     status: 200,
-    errors: [
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'pool_exhausted',
-      'limit_reached',
-    ],
+    errors: ['pool_exhausted', 'limit_reached'],
   },
 } as const satisfies Record<string, Route>;

@@ -14,7 +14,6 @@ export const ORGANIZATION_ROUTES = {
     query: listQuery({ name: nameSchema.optional() }),
     reply: list(organizationSchema),
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests'],
   },
   organizationCreate: {
     method: 'POST',
@@ -24,14 +23,7 @@ export const ORGANIZATION_ROUTES = {
     body: organizationCreateSchema,
     reply: organizationSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'name_taken',
-      'limit_reached',
-    ],
+    errors: ['name_taken', 'limit_reached'],
   },
   organizationShow: {
     method: 'GET',
@@ -40,7 +32,6 @@ export const ORGANIZATION_ROUTES = {
     permission: 'organization:read',
     reply: organizationSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   organizationRename: {
     method: 'PATCH',
@@ -50,14 +41,7 @@ export const ORGANIZATION_ROUTES = {
     body: organizationChangeSchema,
     reply: organizationSchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'name_taken',
-    ],
+    errors: ['name_taken'],
   },
   organizationDelete: {
     method: 'DELETE',
@@ -66,14 +50,6 @@ export const ORGANIZATION_ROUTES = {
     permission: 'organization:write',
     reply: null,
     status: 204,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'too_many_requests',
-      'not_found',
-      'organization_not_empty',
-      'last_owner',
-    ],
+    errors: ['organization_not_empty', 'last_owner'],
   },
 } as const satisfies Record<string, Route>;

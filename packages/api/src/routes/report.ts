@@ -10,7 +10,6 @@ export const REPORT_ROUTES = {
     permission: 'node:read',
     reply: nodeReportReplySchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
   networkTopology: {
     method: 'GET',
@@ -19,6 +18,5 @@ export const REPORT_ROUTES = {
     permission: 'node:read',
     reply: topologySchema,
     status: 200,
-    errors: ['unauthenticated', 'forbidden', 'too_many_requests', 'not_found'],
   },
 } as const satisfies Record<string, Route>;

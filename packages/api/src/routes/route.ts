@@ -18,7 +18,8 @@ export interface Route {
   readonly body?: z.ZodType;
   readonly reply: z.ZodType | null;
   readonly status: 200 | 201 | 204 | 303;
-  readonly errors: readonly ErrorCode[];
+  /** Codes beyond those that follow from what the route is (route-facts.ts). */
+  readonly errors?: readonly ErrorCode[];
   /** Content type of a reply that is a stream and no JSON; `reply` is null then. */
   readonly media?: 'application/jsonl' | 'text/event-stream';
 }

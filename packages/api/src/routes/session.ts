@@ -28,7 +28,7 @@ export const SESSION_ROUTES = {
     body: sessionCreateSchema,
     reply: whoamiSchema,
     status: 201,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'too_many_requests', 'unavailable'],
+    errors: ['unauthenticated'],
   },
   sessionShow: {
     method: 'GET',
@@ -37,7 +37,6 @@ export const SESSION_ROUTES = {
     permission: 'self',
     reply: whoamiSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   sessionDelete: {
     method: 'DELETE',
@@ -46,7 +45,6 @@ export const SESSION_ROUTES = {
     permission: 'self',
     reply: null,
     status: 204,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   sessionList: {
     method: 'GET',
@@ -56,7 +54,6 @@ export const SESSION_ROUTES = {
     query: listQuery({}),
     reply: list(sessionSchema),
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   sessionEnd: {
     method: 'DELETE',
@@ -65,7 +62,6 @@ export const SESSION_ROUTES = {
     permission: 'self',
     reply: null,
     status: 204,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   passwordChange: {
     method: 'PUT',
@@ -75,14 +71,6 @@ export const SESSION_ROUTES = {
     body: passwordChangeSchema,
     reply: whoamiSchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'too_many_requests',
-      'unavailable',
-    ],
   },
   loginToken: {
     method: 'POST',
@@ -92,14 +80,7 @@ export const SESSION_ROUTES = {
     body: loginTokenSchema,
     reply: apiTokenCreatedSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'limit_reached',
-      'too_many_requests',
-      'unavailable',
-    ],
+    errors: ['unauthenticated', 'limit_reached'],
   },
   loginProviders: {
     method: 'GET',
@@ -109,7 +90,6 @@ export const SESSION_ROUTES = {
     query: listQuery({ organization: nameSchema.optional() }),
     reply: list(loginProviderSchema),
     status: 200,
-    errors: ['invalid_request', 'too_many_requests'],
   },
   loginStart: {
     method: 'GET',
@@ -119,7 +99,7 @@ export const SESSION_ROUTES = {
     query: z.strictObject({ returnTo: returnToSchema.optional() }),
     reply: null,
     status: 303,
-    errors: ['invalid_request', 'not_found', 'provider_failed', 'too_many_requests', 'unavailable'],
+    errors: ['provider_failed'],
   },
   loginCallback: {
     method: 'GET',
@@ -129,15 +109,6 @@ export const SESSION_ROUTES = {
     query: z.looseObject({}),
     reply: null,
     status: 303,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'limit_reached',
-      'provider_failed',
-      'too_many_requests',
-      'unavailable',
-    ],
+    errors: ['unauthenticated', 'limit_reached', 'provider_failed'],
   },
 } as const satisfies Record<string, Route>;

@@ -10,7 +10,6 @@ export const SETUP_ROUTES = {
     permission: null,
     reply: setupSchema,
     status: 200,
-    errors: ['too_many_requests'],
   },
   setupCreate: {
     method: 'POST',
@@ -20,13 +19,6 @@ export const SETUP_ROUTES = {
     body: setupCreateSchema,
     reply: whoamiSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'setup_done',
-      'limit_reached',
-      'too_many_requests',
-    ],
+    errors: ['unauthenticated', 'setup_done', 'limit_reached'],
   },
 } as const satisfies Record<string, Route>;

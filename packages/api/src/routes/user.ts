@@ -19,7 +19,6 @@ export const USER_ROUTES = {
     query: listQuery({ name: userNameSchema.optional() }),
     reply: list(userSchema),
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   userCreate: {
     method: 'POST',
@@ -29,16 +28,7 @@ export const USER_ROUTES = {
     body: userCreateSchema,
     reply: userSchema,
     status: 201,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'name_taken',
-      'limit_reached',
-      'too_many_requests',
-      'unavailable',
-    ],
+    errors: ['name_taken', 'limit_reached'],
   },
   userShow: {
     method: 'GET',
@@ -47,7 +37,6 @@ export const USER_ROUTES = {
     permission: 'user:read',
     reply: userSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   userRoles: {
     method: 'PUT',
@@ -57,14 +46,7 @@ export const USER_ROUTES = {
     body: userRolesSchema,
     reply: userSchema,
     status: 200,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'last_owner',
-      'too_many_requests',
-    ],
+    errors: ['last_owner'],
   },
   userPassword: {
     method: 'PUT',
@@ -74,14 +56,6 @@ export const USER_ROUTES = {
     body: userPasswordSchema,
     reply: null,
     status: 204,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'too_many_requests',
-      'unavailable',
-    ],
   },
   userSystem: {
     method: 'PUT',
@@ -91,7 +65,6 @@ export const USER_ROUTES = {
     body: userSystemSchema,
     reply: userSchema,
     status: 200,
-    errors: ['invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'too_many_requests'],
   },
   userDelete: {
     method: 'DELETE',
@@ -101,13 +74,6 @@ export const USER_ROUTES = {
     permission: 'user:write',
     reply: null,
     status: 204,
-    errors: [
-      'invalid_request',
-      'unauthenticated',
-      'forbidden',
-      'not_found',
-      'last_owner',
-      'too_many_requests',
-    ],
+    errors: ['last_owner'],
   },
 } as const satisfies Record<string, Route>;
