@@ -1,85 +1,37 @@
 /** Users, tokens and logins by the real `loom` against a real controller. */
-import type { ChildProcess } from 'node:child_process';
-import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ControllerProcess, Environment, Run } from './testing/controller-process.ts';
+import { LOOM, runLoom, startController } from './testing/controller-process.ts';
 
-const LOOM = fileURLToPath(new URL('../../../loom', import.meta.url));
 const PASSWORD = 'correct horse battery';
-
-interface Run {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Ready {
-  readonly url: string;
-  readonly tlsFingerprint: string;
-  readonly adminTokenFile: string;
-}
 
 let directory: string;
 let passwordFile: string;
-let controller: ChildProcess;
-let ready: Ready;
-let admin: Record<string, string>;
+let controller: ControllerProcess;
+let admin: Environment;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'loom-cli-access-'));
-  passwordFile = join(directory, 'password');
-  await writeFile(passwordFile, `${PASSWORD}\n`);
-  const data = join(directory, 'controller');
-  controller = spawn(LOOM, ['controller', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  ready = JSON.parse(await readLine(controller)) as Ready; // the ready line of the controller
-  admin = {
-    LOOM_URL: ready.url,
-    LOOM_TOKEN: (await readFile(ready.adminTokenFile, 'utf8')).trim(),
-    LOOM_TLS_FINGERPRINT: ready.tlsFingerprint,
-  };
+  controller = await startController();
+  ({ directory, login: admin } = controller);
+  passwordFile = controller.write('password', `${PASSWORD}\n`);
 }, 30_000);
+afterAll(() => controller.stop());
 
-afterAll(async () => {
-  const ended = new Promise((resolve) => controller.once('exit', resolve));
-  controller.kill('SIGTERM');
-  await ended;
-  await rm(directory, { recursive: true });
-});
-
-async function readLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new TypeError('the child has no pipe');
-  for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new Error('the controller ended before it was ready');
-}
-
-function environment(env: Readonly<Record<string, string>>) {
-  return { PATH: process.env['PATH'], HOME: directory, XDG_CONFIG_HOME: directory, ...env };
-}
-
-function loom(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = execFile(LOOM, [...args], { env: environment(env) }, (error, stdout, stderr) =>
-      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-    child.stdin?.end();
-  });
-}
+const loom = (args: readonly string[], env: Environment = {}): Promise<Run> =>
+  runLoom(args, { ...controller.bare, ...env });
 
 /** A command that a person types answers to: all that the terminal showed. */
 function typed(
   args: readonly string[],
   answers: readonly (readonly [prompt: string, answer: string])[],
-  env: Readonly<Record<string, string>>,
+  env: Environment,
 ): Promise<string> {
   const line = [LOOM, ...args].map((arg) => `'${arg}'`).join(' ');
   const child = spawn('script', ['-qec', line, '/dev/null'], {
-    env: environment(env),
+    env: { ...controller.bare, ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let shown = '';
@@ -94,13 +46,21 @@ function typed(
   return new Promise((resolve) => child.once('close', () => resolve(shown)));
 }
 
-const pin = (): string[] => ['--tls-fingerprint', ready.tlsFingerprint];
+const pin = (): string[] => ['--tls-fingerprint', controller.tlsFingerprint];
 
 test('a user is made, logs in for a token that ends, and logs out', async () => {
   const create = ['user', 'create', 'anna', '--role', 'operator', '--password-file', passwordFile];
   expect(await loom(create, admin)).toMatchObject({ status: 0, stderr: '' });
   const env = { XDG_CONFIG_HOME: join(directory, 'anna') };
-  const login = ['login', ready.url, '--user', 'anna', '--password-file', passwordFile, ...pin()];
+  const login = [
+    'login',
+    controller.url,
+    '--user',
+    'anna',
+    '--password-file',
+    passwordFile,
+    ...pin(),
+  ];
   expect(await loom(login, env)).toMatchObject({ status: 0, stderr: '' });
   const file = join(directory, 'anna', 'etherloom', 'login.json');
   expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -135,7 +95,7 @@ test('a person is asked for name and password, and the password is not shown', a
     ['User: ', 'berta'],
     ['Password: ', PASSWORD],
   ] as const;
-  const shown = await typed(['login', ready.url, ...pin()], answers, env);
+  const shown = await typed(['login', controller.url, ...pin()], answers, env);
   expect(shown).toContain('Logged in to');
   expect(shown).not.toContain(PASSWORD);
   expect(shown).not.toContain('horse');
@@ -144,12 +104,12 @@ test('a person is asked for name and password, and the password is not shown', a
 
 test('nothing is asked where nobody can answer, and nothing is stored', async () => {
   const env = { XDG_CONFIG_HOME: join(directory, 'nobody') };
-  const run = await loom(['login', ready.url, '--user', 'anna', ...pin()], env);
+  const run = await loom(['login', controller.url, '--user', 'anna', ...pin()], env);
   expect(run).toMatchObject({ status: 2, stdout: '' });
   expect(run.stderr).toContain('--password-file');
   const wrong = join(directory, 'wrong');
   await writeFile(wrong, 'not the password\n');
-  const login = ['login', ready.url, '--user', 'anna', '--password-file', wrong, ...pin()];
+  const login = ['login', controller.url, '--user', 'anna', '--password-file', wrong, ...pin()];
   const refused = await loom([...login, '--json'], env);
   expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: 'unauthenticated' } });
   expect(refused.stderr).not.toContain('not the password');

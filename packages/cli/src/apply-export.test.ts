@@ -1,13 +1,9 @@
 /** loom apply and loom export against a real controller. */
-import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-
-const LOOM = join(import.meta.dirname, '../../../loom');
+import type { ControllerProcess } from './testing/controller-process.ts';
+import { startController } from './testing/controller-process.ts';
 
 const FILE = `etherloom: 1
 networks:
@@ -21,45 +17,15 @@ networks:
   plain: {}
 `;
 
-interface Run {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 let directory: string;
-let controller: ChildProcess;
-let environment: Record<string, string | undefined>;
+let loom: ControllerProcess['loom'];
+let write: ControllerProcess['write'];
+let stop: ControllerProcess['stop'];
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'loom-apply-'));
-  const args = [
-    'controller',
-    '--data',
-    join(directory, 'data'),
-    '--listen',
-    '127.0.0.1:0',
-    '--json',
-  ];
-  controller = spawn(LOOM, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const stdout = controller.stdout;
-  if (stdout === null) throw new Error('is a pipe');
-  const line = await firstLine(stdout);
-  const ready = JSON.parse(line) as Record<string, string>; // the ready line
-  environment = {
-    ...process.env,
-    LOOM_URL: ready['url'],
-    LOOM_TOKEN: readFileSync(ready['adminTokenFile'] ?? '', 'utf8').trim(),
-    LOOM_TLS_FINGERPRINT: ready['tlsFingerprint'],
-  };
+  ({ directory, loom, write, stop } = await startController());
 });
-
-afterAll(async () => {
-  const ended = new Promise((resolve) => controller.once('exit', resolve));
-  controller.kill('SIGTERM');
-  await ended;
-  rmSync(directory, { recursive: true });
-});
+afterAll(() => stop());
 
 test('--plan shows the difference and changes nothing; apply makes it; again there is none', async () => {
   const path = write('organization.yaml', FILE);
@@ -142,25 +108,6 @@ test('who sees several organizations has to name one, and the others are left al
   );
 });
 
-function write(name: string, text: string): string {
-  const path = join(directory, name);
-  writeFileSync(path, text);
-  return path;
-}
-
 async function exported(): Promise<{ networks: Record<string, unknown> }> {
   return JSON.parse((await loom(['export', '--json'])).stdout);
-}
-
-function loom(args: readonly string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(LOOM, args, { env: environment }, (error, stdout, stderr) => {
-      resolve({ status: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
-    });
-  });
-}
-
-async function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
-  for await (const line of createInterface({ input: stream })) return line;
-  throw new Error('it printed nothing');
 }

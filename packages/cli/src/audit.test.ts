@@ -1,63 +1,21 @@
 /** `loom audit` as a child process against a real controller. */
-import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ledgerSchema } from '@etherloom/api';
-
-const LOOM = fileURLToPath(new URL('../../../loom', import.meta.url));
-
-interface Ready {
-  readonly url: string;
-  readonly tlsFingerprint: string;
-  readonly adminTokenFile: string;
-}
+import type { ControllerProcess } from './testing/controller-process.ts';
+import { startController } from './testing/controller-process.ts';
 
 let directory: string;
-let controller: ChildProcess;
-let login: Record<string, string>;
+let loom: ControllerProcess['loom'];
+let stop: ControllerProcess['stop'];
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'loom-audit-'));
-  const data = join(directory, 'controller');
-  controller = spawn(LOOM, ['controller', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const line = await new Promise<string>((resolve, reject) => {
-    if (controller.stdout === null) return reject(new Error('it has no output'));
-    createInterface({ input: controller.stdout }).once('line', resolve);
-  });
-  const ready = JSON.parse(line) as Ready; // the ready line of the controller
-  login = {
-    LOOM_URL: ready.url,
-    LOOM_TOKEN: (await readFile(ready.adminTokenFile, 'utf8')).trim(),
-    LOOM_TLS_FINGERPRINT: ready.tlsFingerprint,
-  };
+  ({ directory, loom, stop } = await startController());
   await loom(['network', 'create', 'demo']);
   await loom(['network', 'set', 'demo', '--staleness-days', '5']);
 }, 30_000);
-
-afterAll(async () => {
-  const ended = new Promise((resolve) => controller.once('exit', resolve));
-  controller.kill('SIGTERM');
-  await ended;
-  await rm(directory, { recursive: true });
-});
-
-function loom(
-  args: readonly string[],
-): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, ...login, NO_COLOR: '1' };
-    execFile(LOOM, [...args], { env }, (error, stdout, stderr) =>
-      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-}
+afterAll(() => stop());
 
 test('list shows who did what, filtered, and as JSON', async () => {
   const { stdout } = await loom(['audit', 'list', '--action', 'network.settings']);

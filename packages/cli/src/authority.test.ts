@@ -2,87 +2,31 @@
  * `loom authority`, `loom network set`, `loom token` as child processes against a real controller:
  * the ways of an organization that keeps its keys elsewhere, and a controller that lies to signers.
  */
-import type { ChildProcess } from 'node:child_process';
-import { execFile, spawn } from 'node:child_process';
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Client, PendingStatement } from '@etherloom/api';
-import {
-  collect,
-  createClient,
-  decodeJoinToken,
-  joinSigningText,
-  toBase64url,
-} from '@etherloom/api';
-import { createPinnedSender } from '@etherloom/transport';
+import { collect } from '@etherloom/api';
 import { describePending } from './authority/describe.ts';
 import { readVersions } from './authority/view.ts';
-
-const LOOM = fileURLToPath(new URL('../../../loom', import.meta.url));
+import type { ControllerProcess, Run } from './testing/controller-process.ts';
+import { joinHost, startController } from './testing/controller-process.ts';
 
 /** Each test runs up to ten programs, one after the other. */
 vi.setConfig({ testTimeout: 120_000 });
 
-interface Run {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 let directory: string;
-let controller: ChildProcess;
-let login: Record<string, string>;
+let controller: ControllerProcess;
 let client: Client;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'loom-authority-'));
-  const data = join(directory, 'controller');
-  controller = spawn(LOOM, ['controller', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const ready = JSON.parse(await readLine(controller)) as Record<string, string>; // its ready line
-  login = {
-    LOOM_URL: ready['url'] ?? '',
-    LOOM_TOKEN: (await readFile(ready['adminTokenFile'] ?? '', 'utf8')).trim(),
-    LOOM_TLS_FINGERPRINT: ready['tlsFingerprint'] ?? '',
-  };
-  client = createClient({
-    baseUrl: ready['url'] ?? '',
-    token: login['LOOM_TOKEN'] ?? '',
-    send: createPinnedSender({
-      tlsFingerprint: ready['tlsFingerprint'] ?? '',
-      timeoutMs: 10_000,
-    }),
-  });
+  controller = await startController();
+  ({ directory } = controller);
+  client = controller.client();
 });
+afterAll(() => controller.stop());
 
-afterAll(async () => {
-  const ended = new Promise((resolve) => controller.once('exit', resolve));
-  controller.kill('SIGTERM');
-  await ended;
-  await rm(directory, { recursive: true });
-});
-
-function readLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error('no standard output');
-  return new Promise((resolve) =>
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).once('line', resolve),
-  ); // a pipe, by stdio
-}
-
-function loom(...args: string[]): Promise<Run> {
-  const env = { PATH: process.env['PATH'] ?? '', HOME: directory, ...login };
-  return new Promise((resolve) =>
-    execFile(LOOM, args, { env }, (error, stdout, stderr) =>
-      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
-    ),
-  );
-}
+const loom = (...args: string[]): Promise<Run> => controller.loom(args);
 
 /** Runs, and fails the test with what was printed when it fails. */
 async function done(...args: string[]): Promise<string> {
@@ -93,23 +37,7 @@ async function done(...args: string[]): Promise<string> {
 
 async function joinNode(network: string, name: string): Promise<void> {
   const { token } = await client.call('tokenCreate', { body: { network } });
-  const { tokenId, secret } = decodeJoinToken(token);
-  const signing = generateKeyPairSync('ed25519');
-  const session = generateKeyPairSync('x25519');
-  const unsigned = {
-    tokenId,
-    network,
-    secret,
-    nodeId: randomBytes(16).toString('hex'),
-    name,
-    nameIsSuggestion: false,
-    signKey: signing.publicKey.export({ format: 'jwk' }).x ?? '',
-    sessionKey: session.publicKey.export({ format: 'jwk' }).x ?? '',
-  };
-  const signature = toBase64url(
-    sign(null, Buffer.from(joinSigningText(unsigned)), signing.privateKey),
-  );
-  await client.call('join', { body: { ...unsigned, signature } });
+  await joinHost(client, token, name);
 }
 
 let counter = 0;

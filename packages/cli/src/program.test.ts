@@ -2,57 +2,24 @@
  * The real `loom` as a child process: against a real controller on loopback, and against a unix
  * socket that answers as an agent does.
  */
-import type { ChildProcess } from 'node:child_process';
-import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ControllerProcess, Environment, Run } from './testing/controller-process.ts';
+import { runLoom, startController } from './testing/controller-process.ts';
 
-const LOOM = fileURLToPath(new URL('../../../loom', import.meta.url));
 const FINGERPRINT = '00'.repeat(32);
 
-interface Run {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Ready {
-  readonly url: string;
-  readonly tlsFingerprint: string;
-  readonly adminTokenFile: string;
-}
-
 let directory: string;
-let controller: ChildProcess;
-let ready: Ready;
-let login: Record<string, string>;
+let controller: ControllerProcess;
+let login: Environment;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'loom-cli-'));
-  const data = join(directory, 'controller');
-  controller = spawn(LOOM, ['controller', '--data', data, '--listen', '127.0.0.1:0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  ready = JSON.parse(await readLine(controller)) as Ready; // the ready line of the controller
-  login = {
-    LOOM_URL: ready.url,
-    LOOM_TOKEN: (await readFile(ready.adminTokenFile, 'utf8')).trim(),
-    LOOM_TLS_FINGERPRINT: ready.tlsFingerprint,
-  };
+  controller = await startController();
+  ({ directory, login } = controller);
 });
-
-afterAll(async () => {
-  const ended = new Promise((resolve) => controller.once('exit', resolve));
-  controller.kill('SIGTERM');
-  await ended;
-  await rm(directory, { recursive: true });
-});
+afterAll(() => controller.stop());
 
 describe('usage errors exit 2 and go to standard error', () => {
   test.each([
@@ -150,15 +117,18 @@ describe('with a controller', () => {
 
   test('stores a login that later commands use', async () => {
     const env = { XDG_CONFIG_HOME: join(directory, 'config') };
-    const pin = ['--tls-fingerprint', ready.tlsFingerprint];
-    const args = ['login', ready.url, '--token-file', ready.adminTokenFile];
+    const pin = ['--tls-fingerprint', controller.tlsFingerprint];
+    const args = ['login', controller.url, '--token-file', controller.adminTokenFile];
     expect(await loom([...args, ...pin], env)).toMatchObject({ status: 0, stderr: '' });
     expect((await loom(['node', 'list'], env)).stdout).toContain('No nodes.');
   });
 
   test('refuses an unconfirmed certificate and stores nothing', async () => {
     const env = { XDG_CONFIG_HOME: join(directory, 'unconfirmed') };
-    const run = await loom(['login', ready.url, '--token-file', ready.adminTokenFile], env);
+    const run = await loom(
+      ['login', controller.url, '--token-file', controller.adminTokenFile],
+      env,
+    );
     expect(run).toMatchObject({ status: 1, stdout: '' });
     expect(run.stderr).toContain('openssl x509');
     expect((await loom(['node', 'list'], env)).stderr).toContain('not logged in');
@@ -301,22 +271,6 @@ describe('with an agent', () => {
   });
 });
 
-function loom(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
-  const clean = { PATH: process.env['PATH'], HOME: directory, XDG_CONFIG_HOME: directory };
-  return new Promise((resolve) => {
-    const child = execFile(
-      LOOM,
-      [...args],
-      { env: { ...clean, ...env } },
-      (error, stdout, stderr) =>
-        resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-    child.stdin?.end();
-  });
-}
-
-async function readLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new TypeError('the child has no pipe');
-  for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new Error('the controller ended before it was ready');
+function loom(args: readonly string[], env: Environment = {}): Promise<Run> {
+  return runLoom(args, { ...controller.bare, ...env });
 }

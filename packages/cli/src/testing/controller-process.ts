@@ -10,7 +10,8 @@ import type { Client } from '@etherloom/api';
 import { createClient, decodeJoinToken, joinSigningText, toBase64url } from '@etherloom/api';
 import { createPinnedSender } from '@etherloom/transport';
 
-const LOOM = join(import.meta.dirname, '../../../../loom');
+/** The program. */
+export const LOOM = join(import.meta.dirname, '../../../../loom');
 
 export interface Run {
   readonly status: number;
@@ -23,7 +24,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ControllerProcess {
   readonly directory: string;
-  /** Environment that is logged in with admin.token. */
+  readonly url: string;
+  readonly tlsFingerprint: string;
+  readonly adminTokenFile: string;
+  /** Environment that is logged in nowhere. */
+  readonly bare: Environment;
+  /** What logs in with admin.token. */
+  readonly login: Environment;
+  /** The two together. */
   readonly admin: Environment;
   /** Writes a file, and gives its path. */
   readonly write: (name: string, text: string) => string;
@@ -47,16 +55,22 @@ export async function startController(): Promise<ControllerProcess> {
   const { url = '', tlsFingerprint = '', adminTokenFile = '' } = ready;
   const adminToken = readFileSync(adminTokenFile, 'utf8').trim();
   const login = { LOOM_URL: url, LOOM_TLS_FINGERPRINT: tlsFingerprint, LOOM_TOKEN: adminToken };
-  const admin = { PATH: process.env['PATH'], HOME: directory, ...login };
+  const bare = { PATH: process.env['PATH'], HOME: directory, XDG_CONFIG_HOME: directory };
+  const admin = { ...bare, ...login };
   return {
     directory,
+    url,
+    tlsFingerprint,
+    adminTokenFile,
+    bare,
+    login,
     admin,
     write: (name, text) => {
       const path = join(directory, name);
       writeFileSync(path, text);
       return path;
     },
-    loom: (args, env = {}, input = '') => run(args, { ...admin, ...env }, input),
+    loom: (args, env = {}, input = '') => runLoom(args, { ...admin, ...env }, input),
     start: (args) => spawn(LOOM, args, { env: admin, stdio: ['ignore', 'pipe', 'ignore'] }),
     client: (token = adminToken) =>
       createClient({
@@ -73,7 +87,8 @@ export async function startController(): Promise<ControllerProcess> {
   };
 }
 
-function run(args: readonly string[], env: Environment, input: string): Promise<Run> {
+/** Runs a command to its end in an environment that is all of its own. */
+export function runLoom(args: readonly string[], env: Environment, input = ''): Promise<Run> {
   return new Promise((resolve) => {
     const child = execFile(LOOM, [...args], { env }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
