@@ -12,14 +12,7 @@ import type { LabAgent } from '@etherloom/lab';
 import type { Browser } from 'playwright-core';
 import { buildScenario } from '../netns/scenario.ts';
 import type { Scenario } from '../netns/scenario.ts';
-import {
-  SETTLES,
-  expectQuiet,
-  openConsole,
-  readClipboard,
-  startBrowser,
-  takePicture,
-} from './browser.ts';
+import { expectQuiet, openConsole, readClipboard, startBrowser, takePicture } from './browser.ts';
 import type { Console } from './browser.ts';
 import { OWNER, createNetwork, goTo, logIn, readSetupCode, setUp } from './journeys.ts';
 
@@ -98,9 +91,7 @@ describe.skipIf(process.getuid?.() !== 0)('the first hour', () => {
     const picture = page.getByRole('application');
     await picture.locator('line.path.direct').waitFor({ state: 'attached' });
     // Endpoints are told after the links are there.
-    await expect
-      .poll(() => picture.getAttribute('aria-label'), SETTLES)
-      .toContain('2 nodes in 1 places');
+    await expect.poll(() => picture.getAttribute('aria-label')).toContain('2 nodes in 1 places');
     await page.getByRole('button', { name: 'Table' }).click();
     const row = page.getByRole('row', { name: /^alpha/ });
     await row.getByText('1 of 1').waitFor();

@@ -18,7 +18,7 @@ import type {
   TestLink,
   TestNode,
 } from '../../packages/controller/src/testing/controller-fixture.ts';
-import { SETTLES, expectQuiet, openConsole, startBrowser, takePicture } from './browser.ts';
+import { expectQuiet, openConsole, startBrowser, takePicture } from './browser.ts';
 import type { Console } from './browser.ts';
 import { readSetupCode, setUp } from './journeys.ts';
 
@@ -142,17 +142,17 @@ test('five hundred nodes stand in their places, and names come when they are ask
   expect(await picture.locator('g.node').count()).toBe(NODES);
   // The first reading may come before the last endpoints and reports.
   const countOf = (what: string) => () => picture.locator(what).count();
-  await expect.poll(countOf('circle.site'), SETTLES).toBe(PLACES.length);
+  await expect.poll(countOf('circle.site')).toBe(PLACES.length);
   await picture.locator('g.node.bad').waitFor({ state: 'attached' });
   await expect.poll(countOf('g.node text')).toBe(0);
-  await expect.poll(countOf('line.strand'), SETTLES).toBeGreaterThan(PLACES.length - 1);
+  await expect.poll(countOf('line.strand')).toBeGreaterThan(PLACES.length - 1);
   await takePicture(page, 'topology-500');
   await page.getByLabel('Find').fill('node-123');
   await picture.getByText('node-123', { exact: true }).waitFor();
   await expect.poll(countOf('g.node:not(.dim)')).toBe(1);
   await picture.locator('g.node:not(.dim) circle.body').click();
   await page.getByRole('heading', { name: 'node-123' }).waitFor();
-  await expect.poll(countOf('line.path.direct'), SETTLES).toBeGreaterThanOrEqual(6);
+  await expect.poll(countOf('line.path.direct')).toBeGreaterThanOrEqual(6);
 });
 
 test('the same nodes stand at the same points when the page is opened again', async () => {
@@ -175,7 +175,7 @@ test('the same nodes stand at the same points when the page is opened again', as
     before = now;
     return same;
   };
-  await expect.poll(isSame, { ...SETTLES, interval: 500 }).toBe(true);
+  await expect.poll(isSame, { interval: 500 }).toBe(true);
 });
 
 test('zoom shows names, by keys too, and 0 shows all again', async () => {

@@ -7,7 +7,6 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import type { TestController } from '../../packages/controller/src/testing/controller-fixture.ts';
 import { startTestController } from '../../packages/controller/src/testing/controller-fixture.ts';
 import {
-  SETTLES,
   expectQuiet,
   findBarriers,
   openConsole,
@@ -58,7 +57,7 @@ test('settings of a network: what was typed stays, and is saved over theirs when
   const { page } = operator;
   await page.goto('/networks/shared/settings');
   const days = page.getByLabel('Days without any controller');
-  await expect.poll(() => days.inputValue(), SETTLES).toBe('30');
+  await expect.poll(() => days.inputValue()).toBe('30');
   await days.fill('45');
   await controller.client.call('networkSettings', {
     params: { network: 'shared' },
@@ -112,7 +111,7 @@ test('a form that nobody has touched follows what others change', async () => {
     params: { network: 'shared' },
     body: { stalenessDays: 12 },
   });
-  await expect.poll(() => days.inputValue(), SETTLES).toBe('12');
+  await expect.poll(() => days.inputValue()).toBe('12');
 });
 
 test('roles of a user', async () => {

@@ -13,9 +13,6 @@ import { expect } from 'vitest';
 /** A wait that reaches this has failed. */
 const DEADLINE_MS = 15_000;
 
-/** For `expect.poll`: what settles by itself does so within this. */
-export const SETTLES = { timeout: DEADLINE_MS } as const;
-
 /** A small screen of a desk. */
 export const DESK = { width: 1_280, height: 800 };
 /** A telephone of common size. */

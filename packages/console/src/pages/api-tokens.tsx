@@ -2,11 +2,9 @@
 import type { ApiToken } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { useAct, useList } from '../api/calls.ts';
+import { useList } from '../api/calls.ts';
 import { useSession } from '../session.tsx';
-import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Listed } from '../ui/listing.tsx';
 import { PageHead, Time } from '../ui/page.tsx';
 import { Blank } from '../ui/states.tsx';
@@ -101,22 +99,15 @@ function RevokeToken(props: {
   readonly onClose: () => void;
 }): ReactElement {
   const { token, onClose } = props;
-  const announce = useAnnounce();
-  const act = useAct('apiTokenDelete');
-  const submit = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { apiToken: token.id }, ...why })) === null) return;
-    announce(`Revoked ${token.name}`);
-    onClose();
-  };
   return (
     <Confirm
+      route="apiTokenDelete"
+      options={{ params: { apiToken: token.id } }}
       title={`Revoke ${token.name}?`}
       effects={['Programs that use it are refused from then on.', 'This cannot be undone.']}
       verb="Revoke"
       name={token.name}
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void submit(why)}
+      done={`Revoked ${token.name}`}
       onClose={onClose}
     />
   );

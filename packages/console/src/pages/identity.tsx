@@ -8,7 +8,6 @@ import { useEdit } from '../api/edit.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Conflict } from '../ui/conflict.tsx';
 import type { ConflictField } from '../ui/conflict.tsx';
 import { Copyable } from '../ui/copy.tsx';
@@ -366,15 +365,10 @@ function DeleteProvider(props: {
   readonly onClose: () => void;
 }): ReactElement {
   const { provider, onClose } = props;
-  const announce = useAnnounce();
-  const act = useAct('identityProviderDelete');
-  const submit = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { identityProvider: provider.id }, ...why })) === null) return;
-    announce(`Removed the provider ${provider.name}`);
-    onClose();
-  };
   return (
     <Confirm
+      route="identityProviderDelete"
+      options={{ params: { identityProvider: provider.id } }}
       title={`Remove ${provider.name}?`}
       effects={[
         'Users that log in by it cannot log in any more, unless they have a password.',
@@ -383,9 +377,7 @@ function DeleteProvider(props: {
       ]}
       verb="Remove"
       name={provider.name}
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void submit(why)}
+      done={`Removed the provider ${provider.name}`}
       onClose={onClose}
     />
   );

@@ -2,12 +2,10 @@
 import type { JoinTokenRow } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { useAct, useList } from '../api/calls.ts';
+import { useList } from '../api/calls.ts';
 import { formatCount } from '../format.ts';
 import { useSession } from '../session.tsx';
-import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Listed } from '../ui/listing.tsx';
 import { Card, Time } from '../ui/page.tsx';
 import { Blank } from '../ui/states.tsx';
@@ -63,24 +61,17 @@ function Revoke(props: {
   readonly token: JoinTokenRow;
   readonly onClose: () => void;
 }): ReactElement {
-  const announce = useAnnounce();
-  const act = useAct('tokenDelete');
-  const revoke = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { token: props.token.id }, ...why })) === null) return;
-    announce('Revoked the join token');
-    props.onClose();
-  };
   return (
     <Confirm
+      route="tokenDelete"
+      options={{ params: { token: props.token.id } }}
       title="Revoke this join token?"
       effects={[
         'Hosts that have not joined yet are refused with it.',
         'Those that joined by it stay members.',
       ]}
       verb="Revoke"
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void revoke(why)}
+      done="Revoked the join token"
       onClose={props.onClose}
     />
   );

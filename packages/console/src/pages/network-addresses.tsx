@@ -13,7 +13,6 @@ import { textQuery } from '../node-filter.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Form, TextField, wrongOf } from '../ui/form.tsx';
 import { Card, Time } from '../ui/page.tsx';
@@ -292,26 +291,18 @@ function Release(props: {
   readonly reservation: Reservation;
   readonly onClose: () => void;
 }): ReactElement {
-  const announce = useAnnounce();
-  const act = useAct('reservationDelete');
   const { address, id } = props.reservation;
-  const release = async (why: Why): Promise<void> => {
-    const done = await act.run({ params: { network: props.network.id, reservation: id }, ...why });
-    if (done === null) return;
-    announce(`Released ${address}`);
-    props.onClose();
-  };
   return (
     <Confirm
+      route="reservationDelete"
+      options={{ params: { network: props.network.id, reservation: id } }}
       title={`Release ${address}?`}
       effects={[
         'The next member may get this address.',
         'Whoever has it already keeps it for as long as it is a member.',
       ]}
       verb="Release"
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void release(why)}
+      done={`Released ${address}`}
       onClose={props.onClose}
     />
   );

@@ -3,11 +3,9 @@ import type { Membership, Network, Node } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { Link } from 'react-router';
-import { useAct } from '../api/calls.ts';
+
 import { useSession } from '../session.tsx';
-import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { NodeState } from '../ui/node-state.tsx';
 import { Time } from '../ui/page.tsx';
 import { Paged } from '../ui/paged.tsx';
@@ -121,17 +119,11 @@ function RemoveMember(props: {
   readonly member: Membership;
   readonly onClose: () => void;
 }): ReactElement {
-  const announce = useAnnounce();
-  const act = useAct('memberDelete');
   const { network, member, onClose } = props;
-  const remove = async (why: Why): Promise<void> => {
-    const params = { network: network.id, node: member.nodeId };
-    if ((await act.run({ params, ...why })) === null) return;
-    announce(`Removed ${member.nodeName} from ${network.name}`);
-    onClose();
-  };
   return (
     <Confirm
+      route="memberDelete"
+      options={{ params: { network: network.id, node: member.nodeId } }}
       title={`Remove ${member.nodeName} from ${network.name}?`}
       effects={[
         'Its sessions with the other members end within seconds.',
@@ -139,9 +131,7 @@ function RemoveMember(props: {
         'It stays a node, and a member of its other networks. A join token lets it in again.',
       ]}
       verb="Remove"
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void remove(why)}
+      done={`Removed ${member.nodeName} from ${network.name}`}
       onClose={onClose}
     />
   );

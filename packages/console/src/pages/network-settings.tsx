@@ -3,13 +3,12 @@ import type { Network, NetworkSettings } from '@etherloom/api';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useNavigate } from 'react-router';
-import { useAct } from '../api/calls.ts';
+
 import { useEdit } from '../api/edit.ts';
 import { formatNumberOf } from '../format.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Conflict } from '../ui/conflict.tsx';
 import type { ConflictField } from '../ui/conflict.tsx';
 import { Choices, Form, TextField, wrongOf } from '../ui/form.tsx';
@@ -221,14 +220,7 @@ function changedOf(before: NetworkSettings, after: NetworkSettings): Partial<Net
 
 function DeleteCard({ network }: { readonly network: Network }): ReactElement {
   const navigate = useNavigate();
-  const announce = useAnnounce();
-  const act = useAct('networkDelete');
   const [isAsking, setIsAsking] = useState(false);
-  const remove = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { network: network.id }, ...why })) === null) return;
-    announce(`Deleted the network ${network.name}`);
-    await navigate('/networks');
-  };
   const ask = (
     <button type="button" className="button danger" onClick={() => setIsAsking(true)}>
       Delete the network
@@ -238,6 +230,8 @@ function DeleteCard({ network }: { readonly network: Network }): ReactElement {
     <Card title="End" acts={ask} about="Everything between its members stops.">
       {isAsking && (
         <Confirm
+          route="networkDelete"
+          options={{ params: { network: network.id } }}
           title={`Delete ${network.name}?`}
           effects={[
             `${formatNumberOf(network.memberCount, 'member')} lose the network within seconds: its interface is removed on each host.`,
@@ -247,9 +241,8 @@ function DeleteCard({ network }: { readonly network: Network }): ReactElement {
           ]}
           verb="Delete"
           name={network.name}
-          isRunning={act.isRunning}
-          error={act.error}
-          onConfirm={(why) => void remove(why)}
+          done={`Deleted the network ${network.name}`}
+          onDone={() => navigate('/networks')}
           onClose={() => setIsAsking(false)}
         />
       )}

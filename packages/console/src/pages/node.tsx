@@ -9,7 +9,6 @@ import { formatNumberOf } from '../format.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { NodeState } from '../ui/node-state.tsx';
 import { Card, Facts, PageHead, Time } from '../ui/page.tsx';
 import { Blank, Failed, Loading, Notice } from '../ui/states.tsx';
@@ -182,16 +181,11 @@ function RemoveNode({
   readonly onClose: () => void;
 }): ReactElement {
   const navigate = useNavigate();
-  const announce = useAnnounce();
-  const act = useAct('nodeDelete');
-  const remove = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { node: node.id }, ...why })) === null) return;
-    announce(`Removed ${node.name}`);
-    await navigate('/nodes');
-  };
   const networks = node.memberships.map(({ networkName }) => networkName);
   return (
     <Confirm
+      route="nodeDelete"
+      options={{ params: { node: node.id } }}
       title={`Remove ${node.name}?`}
       effects={[
         networks.length === 0
@@ -202,9 +196,8 @@ function RemoveNode({
       ]}
       verb="Remove"
       name={node.name}
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void remove(why)}
+      done={`Removed ${node.name}`}
+      onDone={() => navigate('/nodes')}
       onClose={onClose}
     />
   );

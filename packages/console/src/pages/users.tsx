@@ -8,7 +8,6 @@ import { useEdit } from '../api/edit.ts';
 import { useSession } from '../session.tsx';
 import { useAnnounce } from '../ui/announce.tsx';
 import { Confirm } from '../ui/confirm.tsx';
-import type { Why } from '../ui/confirm.tsx';
 import { Conflict } from '../ui/conflict.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Check, Form, TextField, wrongOf } from '../ui/form.tsx';
@@ -357,15 +356,10 @@ function SetPassword({ user, onClose }: OfUser): ReactElement {
 }
 
 function DeleteUser({ user, onClose }: OfUser): ReactElement {
-  const announce = useAnnounce();
-  const act = useAct('userDelete');
-  const submit = async (why: Why): Promise<void> => {
-    if ((await act.run({ params: { user: user.id }, ...why })) === null) return;
-    announce(`Deleted the user ${user.name}`);
-    onClose();
-  };
   return (
     <Confirm
+      route="userDelete"
+      options={{ params: { user: user.id } }}
       title={`Delete ${user.name}?`}
       effects={[
         'Its sessions end, its API tokens are revoked.',
@@ -374,9 +368,7 @@ function DeleteUser({ user, onClose }: OfUser): ReactElement {
       ]}
       verb="Delete"
       name={user.name}
-      isRunning={act.isRunning}
-      error={act.error}
-      onConfirm={(why) => void submit(why)}
+      done={`Deleted the user ${user.name}`}
       onClose={onClose}
     />
   );
