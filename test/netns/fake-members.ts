@@ -1,7 +1,6 @@
 /** Members that have keys and addresses and no host: they make a network large. */
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { Client } from '@etherloom/api';
-import { decodeJoinToken, joinSigningText, toBase64url } from '@etherloom/api';
+import { joinWithoutAgent } from '@etherloom/lab';
 
 /** Joins so many nodes with a token; gives their ids. */
 export async function joinFakeMembers(
@@ -10,27 +9,7 @@ export async function joinFakeMembers(
   count: number,
 ): Promise<string[]> {
   const ids: string[] = [];
-  for (let at = 0; at < count; at++) ids.push(await joinOne(client, token, `fake-${at}`));
+  for (let at = 0; at < count; at++)
+    ids.push((await joinWithoutAgent(client, token, `fake-${at}`)).nodeId);
   return ids;
-}
-
-async function joinOne(client: Client, token: string, name: string): Promise<string> {
-  const { tokenId, secret, networkName } = decodeJoinToken(token);
-  const signing = generateKeyPairSync('ed25519');
-  const session = generateKeyPairSync('x25519');
-  const nodeId = randomBytes(16).toString('hex');
-  const unsigned = {
-    tokenId,
-    network: networkName,
-    secret,
-    nodeId,
-    name,
-    nameIsSuggestion: false,
-    signKey: signing.publicKey.export({ format: 'jwk' }).x ?? '',
-    sessionKey: session.publicKey.export({ format: 'jwk' }).x ?? '',
-  };
-  const text = Buffer.from(joinSigningText(unsigned));
-  const signature = toBase64url(sign(null, text, signing.privateKey));
-  await client.call('join', { body: { ...unsigned, signature } });
-  return nodeId;
 }

@@ -3,12 +3,11 @@
  * answered (history.ts): networks are made and deleted, nodes join one network that all share, and
  * leave it. A request that nobody answers is never repeated: its outcome stays unknown.
  */
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
 import type { Client } from '@etherloom/api';
-import { ApiError, collect, decodeJoinToken, joinSigningText, toBase64url } from '@etherloom/api';
+import { ApiError, collect } from '@etherloom/api';
 import { TransportError } from '@etherloom/transport';
 import type { FinalState, Operation, Outcome } from './history.ts';
+import { makeJoin } from './join-without-agent.ts';
 import { waitFor } from './wait.ts';
 
 export interface LoadOptions {
@@ -184,41 +183,4 @@ async function outcomeOf<T>(request: () => Promise<T>): Promise<Outcome<T>> {
     const isForGood = error.status >= 400 && error.status < 500;
     return { kind: isForGood ? 'refused' : 'unknown' };
   }
-}
-
-/** A node of which there is no host. */
-export interface Nobody {
-  readonly nodeId: string;
-  readonly sign: (text: string) => string;
-}
-
-/** Makes a member of which there is no host. */
-export async function joinWithoutAgent(client: Client, token: string): Promise<Nobody> {
-  const { nodeId, body, sign: signText } = makeJoin(token);
-  await client.call('join', { body });
-  return { nodeId, sign: signText };
-}
-
-function makeJoin(token: string) {
-  const { tokenId, secret, networkName } = decodeJoinToken(token);
-  const signing = generateKeyPairSync('ed25519');
-  const nodeId = randomBytes(16).toString('hex');
-  const unsigned = {
-    tokenId,
-    network: networkName,
-    secret,
-    nodeId,
-    name: `n-${nodeId.slice(0, 12)}`,
-    nameIsSuggestion: false,
-    signKey: publicText(signing.publicKey),
-    sessionKey: publicText(generateKeyPairSync('x25519').publicKey),
-  };
-  const signText = (text: string): string =>
-    toBase64url(sign(null, Buffer.from(text), signing.privateKey));
-  const body = { ...unsigned, signature: signText(joinSigningText(unsigned)) };
-  return { nodeId, body, sign: signText };
-}
-
-function publicText(key: KeyObject): string {
-  return key.export({ format: 'jwk' }).x ?? '';
 }

@@ -7,7 +7,8 @@ export { runCommand, tryCommand } from './command.ts';
 export type { CommandOptions, CommandResult } from './command.ts';
 export { startController } from './controller.ts';
 export type { ControllerOptions, LabController } from './controller.ts';
-export { joinWithoutAgent, readFinalState, startLoad } from './history-load.ts';
+export { joinWithoutAgent } from './join-without-agent.ts';
+export { readFinalState, startLoad } from './history-load.ts';
 export type { Load, LoadOptions } from './history-load.ts';
 export { judgeHistory } from './history.ts';
 export type {

@@ -9,7 +9,7 @@ import { hashStatement, proveRosterEntry } from '@etherloom/core';
 import { addressKey, addressNumber } from '../addressing/prefix.ts';
 import { readSigned } from '../authority/signed.ts';
 import { IN_LIST_MAX } from '../limits.ts';
-import { memberOf, readHead, readRevocations } from '../store/published-changes.ts';
+import { isPublished, memberOf, readHead, readRevocations } from '../store/published-changes.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
 import { ensureTree, isTreeOf, readBranches } from '../store/roster-nodes.ts';
 import type { Store, Tx } from '../store/store.ts';
@@ -274,16 +274,6 @@ async function readChangedIds(tx: Tx, networkId: string, since: number): Promise
     .execute();
   for (const { node_id } of gone) ids.add(node_id);
   return ids;
-}
-
-async function isPublished(tx: Tx, networkId: string, nodeId: string): Promise<boolean> {
-  const row = await tx.db
-    .selectFrom('published_members')
-    .select('node_id')
-    .where('network_id', '=', networkId)
-    .where('node_id', '=', nodeId)
-    .executeTakeFirst();
-  return row !== undefined;
 }
 
 async function findNodeId(tx: Tx, networkId: string, by: MemberKey): Promise<string | null> {

@@ -11,7 +11,7 @@ import { NETWORK_REVOCATIONS_MAX, PUSHED_WHOLE_MAX } from '@etherloom/api';
 import { endOf } from '../authority/removal.ts';
 import { FEED_MEMBERS_MAX, FEED_NETWORKS_MAX, WHOLE_AGAIN_SHARE } from '../limits.ts';
 import type { PublishedHead } from '../store/published-changes.ts';
-import { readChanges, readHead } from '../store/published-changes.ts';
+import { isPublished, readChanges, readHead } from '../store/published-changes.ts';
 import type { Store, Tx } from '../store/store.ts';
 import { NO_REVISION, WholeNetwork } from './whole-network.ts';
 
@@ -188,16 +188,6 @@ function newEntry(networkId: string): Entry {
     read: 0,
     reading: undefined,
   };
-}
-
-async function isPublished(tx: Tx, networkId: string, nodeId: string): Promise<boolean> {
-  const row = await tx.db
-    .selectFrom('published_members')
-    .select('node_id')
-    .where('network_id', '=', networkId)
-    .where('node_id', '=', nodeId)
-    .executeTakeFirst();
-  return row !== undefined;
 }
 
 /** To a node of another organization a network is as none. */

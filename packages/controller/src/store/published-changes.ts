@@ -169,3 +169,14 @@ export async function readRevocations(tx: Tx, networkId: string): Promise<string
     .execute();
   return rows.map((row) => row.statement);
 }
+
+/** Whether a node is a member by what is signed. */
+export async function isPublished(tx: Tx, networkId: string, nodeId: string): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom('published_members')
+    .select('node_id')
+    .where('network_id', '=', networkId)
+    .where('node_id', '=', nodeId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
